@@ -1,0 +1,28 @@
+//! Getting an issuer's key set and keeping it fresh.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `source` | where the set comes from: an address or a file; what may be one |
+//! | `fetch` | one request and its answer, bounded in time and size |
+//! | `freshness` | how long an answer stays fresh (RFC 9111) |
+//! | `cache` | what may be served now and what to do next: a pure state machine |
+//! | `snapshot` | the set on disk, for a start while the issuer is away |
+//! | `refresher` | the one task that carries out what the cache wants |
+
+mod cache;
+mod fetch;
+mod freshness;
+mod refresher;
+mod snapshot;
+mod source;
+
+pub use cache::{
+    DEFAULT_REFRESH_INTERVAL, DEFAULT_TRUST_FOR, MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL,
+};
+pub use fetch::FetchError;
+
+pub(crate) use cache::{Cache, MAX_TRUST_FOR, Moment, Rules, Status, UnknownKid};
+pub(crate) use fetch::{Fetcher, HttpSettings};
+pub(crate) use refresher::{LiveKeys, Published};
+pub(crate) use snapshot::SnapshotFile;
+pub(crate) use source::{LoopbackHttp, Source};

@@ -1,0 +1,285 @@
+//! The one task that carries out what the cache wants, and what callers see of it.
+//!
+//! Readers load one atomic pointer. Only callers with an unknown key id touch the lock, for the
+//! length of a look-up, and wait on the channel; the task tells them when to give up, so that
+//! waiting needs no timer and no runtime of the caller's.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwapOption, Guard};
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::clock::Clock;
+use crate::keys::KeySet;
+
+use super::Moment;
+use super::cache::{Cache, FetchOutcome, Next, Progress, Status, Trusted, UnknownKid};
+use super::fetch::{FetchError, Fetcher};
+use super::snapshot::SnapshotFile;
+
+/// The key set that is served, and until when.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) keys: Arc<KeySet>,
+    pub(crate) until: Moment,
+}
+
+impl From<&Trusted> for Published {
+    fn from(trusted: &Trusted) -> Self {
+        Self {
+            keys: Arc::clone(&trusted.keys),
+            until: trusted.until,
+        }
+    }
+}
+
+/// A key set that is kept fresh until this is dropped.
+pub(crate) struct LiveKeys {
+    shared: Arc<Shared>,
+    progress: watch::Receiver<Progress>,
+    task: AbortHandle,
+}
+
+struct Shared {
+    cache: Mutex<Cache>,
+    published: ArcSwapOption<Published>,
+    wake: Notify,
+    clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    // A panic while the lock was held leaves a cache that is still whole: every change of it is
+    // complete before anything can fail.
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LiveKeys {
+    /// Starts the refresher on the current tokio runtime.
+    pub(crate) fn start(
+        mut cache: Cache,
+        fetcher: Fetcher,
+        snapshot: Option<SnapshotFile>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let published = ArcSwapOption::empty();
+        if let Some(snapshot) = &snapshot
+            && let Some((document, age)) = snapshot.load()
+            && let Ok(keys) = fetcher.take_in(&document)
+            && let Some(trusted) = cache.restore(clock.monotonic(), keys, age)
+        {
+            tracing::info!(
+                age_seconds = age.as_secs(),
+                "starting with the key set on disk"
+            );
+            published.store(Some(Arc::new(Published::from(trusted))));
+        }
+        let shared = Arc::new(Shared {
+            cache: Mutex::new(cache),
+            published,
+            wake: Notify::new(),
+            clock,
+        });
+        let (sender, progress) = watch::channel(Progress::default());
+        let refresher = Refresher {
+            shared: Arc::clone(&shared),
+            fetcher,
+            snapshot,
+            sender,
+        };
+        let task = tokio::spawn(refresher.run()).abort_handle();
+        Self {
+            shared,
+            progress,
+            task,
+        }
+    }
+
+    /// What is served now; one atomic load.
+    pub(crate) fn load(&self) -> Guard<Option<Arc<Published>>> {
+        self.shared.published.load()
+    }
+
+    pub(crate) fn might_fetch(&self, kid: &str) -> bool {
+        self.shared
+            .cache()
+            .might_fetch(self.shared.clock.monotonic(), kid)
+    }
+
+    /// Decides about an unknown key id and sees to it that a fetch starts where one is wanted.
+    pub(crate) fn on_unknown_kid(&self, kid: &str) -> UnknownKid {
+        let decision = self
+            .shared
+            .cache()
+            .on_unknown_kid(self.shared.clock.monotonic(), kid);
+        if let UnknownKid::Join(_) = decision {
+            self.shared.wake.notify_one();
+        }
+        decision
+    }
+
+    pub(crate) fn on_absent_kid(&self, kid: &str) {
+        self.shared
+            .cache()
+            .on_absent_kid(self.shared.clock.monotonic(), kid);
+    }
+
+    /// Asks for a fetch now and returns its number.
+    pub(crate) fn want_refresh(&self) -> u64 {
+        let flight = self.shared.cache().want_refresh();
+        self.shared.wake.notify_one();
+        flight
+    }
+
+    /// Waits until the fetch has ended or takes too long; whether it ended well in time.
+    pub(crate) async fn landed(&self, flight: u64) -> bool {
+        let mut progress = self.progress.clone();
+        let done = |progress: &Progress| progress.finished >= flight || progress.late >= flight;
+        // An error means that the task is gone, and its runtime with it.
+        let reached = progress.wait_for(done).await.map(|progress| *progress);
+        reached.is_ok_and(|progress| progress.succeeded >= flight)
+    }
+
+    /// The same without giving up on a late fetch, which ends by its own deadline.
+    pub(crate) async fn ended(&self, flight: u64) -> bool {
+        let mut progress = self.progress.clone();
+        let reached = progress
+            .wait_for(|progress| progress.finished >= flight)
+            .await;
+        reached
+            .map(|progress| *progress)
+            .is_ok_and(|progress| progress.succeeded >= flight)
+    }
+
+    /// Waits until there is a key set at all.
+    pub(crate) async fn first_set(&self) {
+        let mut progress = self.progress.clone();
+        while self.load().is_none() {
+            if progress.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.shared.cache().status(self.shared.clock.monotonic())
+    }
+}
+
+impl Drop for LiveKeys {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Refresher {
+    shared: Arc<Shared>,
+    fetcher: Fetcher,
+    snapshot: Option<SnapshotFile>,
+    sender: watch::Sender<Progress>,
+}
+
+impl Refresher {
+    async fn run(self) {
+        let mut flight: Option<Flight> = None;
+        loop {
+            let now = self.shared.clock.monotonic();
+            let (next, progress) = {
+                let mut cache = self.shared.cache();
+                (cache.next(now), cache.progress())
+            };
+            self.tell(progress);
+            let until = match next {
+                Next::Fetch { etag } => {
+                    flight = Some(Flight::start(self.fetcher.clone(), etag));
+                    continue;
+                }
+                Next::WaitUntil(until) => until,
+            };
+            let sleep = tokio::time::sleep(until.saturating_sub(now));
+            tokio::select! {
+                outcome = landing(&mut flight) => {
+                    flight = None;
+                    self.take_in(outcome).await;
+                }
+                () = self.shared.wake.notified() => {}
+                () = sleep => {}
+            }
+        }
+    }
+
+    async fn take_in(&self, outcome: FetchOutcome) {
+        let failure = match &outcome {
+            FetchOutcome::Failed(error) => Some(*error),
+            _ => None,
+        };
+        let now = self.shared.clock.monotonic();
+        let (trusted, status, progress) = {
+            let mut cache = self.shared.cache();
+            let trusted = cache.on_fetched(now, outcome).cloned();
+            (trusted, cache.status(now), cache.progress())
+        };
+        if let Some(trusted) = &trusted {
+            self.publish(trusted);
+        } else {
+            let error = status
+                .last_error
+                .or(failure)
+                .unwrap_or(FetchError::Internal);
+            let retry_in_ms = status.next_refresh.saturating_sub(now).as_millis();
+            tracing::warn!(%error, failures = status.failures, retry_in_ms, "the key set could not be refreshed");
+        }
+        // Callers are told before the disk is asked.
+        self.tell(progress);
+        if let (Some(snapshot), Some(trusted)) = (&self.snapshot, trusted) {
+            snapshot.store(&trusted.keys).await;
+        }
+    }
+
+    fn publish(&self, trusted: &Trusted) {
+        let before = self
+            .shared
+            .published
+            .swap(Some(Arc::new(Published::from(trusted))));
+        let unchanged = before.is_some_and(|before| Arc::ptr_eq(&before.keys, &trusted.keys));
+        if unchanged {
+            tracing::debug!("the key set is confirmed");
+        } else {
+            tracing::info!(keys = ?trusted.keys, "the key set has changed");
+        }
+    }
+
+    fn tell(&self, progress: Progress) {
+        self.sender.send_if_modified(|before| {
+            let changed = *before != progress;
+            *before = progress;
+            changed
+        });
+    }
+}
+
+/// A fetch in a task of its own: whatever happens in it, the refresher goes on.
+struct Flight(JoinHandle<FetchOutcome>);
+
+impl Flight {
+    fn start(fetcher: Fetcher, etag: Option<String>) -> Self {
+        Self(tokio::spawn(async move { fetcher.fetch(etag).await }))
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn landing(flight: &mut Option<Flight>) -> FetchOutcome {
+    match flight {
+        Some(flight) => (&mut flight.0)
+            .await
+            .unwrap_or(FetchOutcome::Failed(FetchError::Internal)),
+        None => std::future::pending().await,
+    }
+}

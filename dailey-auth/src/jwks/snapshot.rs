@@ -1,0 +1,184 @@
+//! The key set on disk, so that a program can start while its issuer is away.
+//!
+//! Two lines: a name, a version and the SHA-256 of the second line; then a JSON object with the
+//! issuer, the place the set came from, the time and the keys. The checksum finds damage; that
+//! nobody else writes the file is a matter of its mode (0600) and its folder.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::keys::{KeySet, MAX_JWKS_BYTES};
+
+/// What the first line begins with.
+const MAGIC: &str = "dailey-jwks-snapshot 1 ";
+
+/// Largest file that is read: a key set and a little around it.
+const MAX_FILE_BYTES: u64 = MAX_JWKS_BYTES as u64 + 8 * 1024;
+
+/// How far a snapshot's time may lie ahead of our clock before it counts as wrong.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
+/// A place for one issuer's key set.
+#[derive(Clone)]
+pub(crate) struct SnapshotFile {
+    path: PathBuf,
+    issuer: String,
+    source: String,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    issuer: String,
+    source: String,
+    /// Seconds since the epoch.
+    fetched_at: u64,
+    keys: Vec<serde_json::Value>,
+}
+
+/// Why a snapshot is not used.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("it cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("it is damaged")]
+    Damaged,
+    #[error("it was written for another issuer or address")]
+    Foreign,
+    #[error("others may write it: set its mode to 0600")]
+    Writable,
+    #[error("it is from the future: check the clock")]
+    Future,
+}
+
+impl SnapshotFile {
+    pub(crate) fn new(path: PathBuf, issuer: &str, source: String, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            path,
+            issuer: issuer.to_owned(),
+            source,
+            clock,
+        }
+    }
+
+    /// The key set document and how long ago it was fetched; `None`, with a warning where there
+    /// is a file, when it cannot be used.
+    pub(crate) fn load(&self) -> Option<(Vec<u8>, Duration)> {
+        match self.read() {
+            Ok(loaded) => Some(loaded),
+            Err(Unusable::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(reason) => {
+                tracing::warn!(path = %self.path.display(), %reason, "the key set snapshot is ignored");
+                None
+            }
+        }
+    }
+
+    fn read(&self) -> Result<(Vec<u8>, Duration), Unusable> {
+        let file = File::open(&self.path)?;
+        if others_may_write(&file)? {
+            return Err(Unusable::Writable);
+        }
+        let mut text = String::new();
+        file.take(MAX_FILE_BYTES + 1)
+            .read_to_string(&mut text)
+            .map_err(|_| Unusable::Damaged)?;
+        let (first, document) = text.split_once('\n').ok_or(Unusable::Damaged)?;
+        if first.strip_prefix(MAGIC) != Some(&checksum(document)) {
+            return Err(Unusable::Damaged);
+        }
+        let content: Content = serde_json::from_str(document).map_err(|_| Unusable::Damaged)?;
+        if content.issuer != self.issuer || content.source != self.source {
+            return Err(Unusable::Foreign);
+        }
+        let now = self
+            .clock
+            .now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let fetched_at = Duration::from_secs(content.fetched_at);
+        if fetched_at > now + CLOCK_TOLERANCE {
+            return Err(Unusable::Future);
+        }
+        Ok((document.as_bytes().to_vec(), now.saturating_sub(fetched_at)))
+    }
+
+    /// Writes the set, whole or not at all. A failure is told and otherwise harmless.
+    pub(crate) async fn store(&self, keys: &KeySet) {
+        let now = self
+            .clock
+            .now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let content = Content {
+            issuer: self.issuer.clone(),
+            source: self.source.clone(),
+            fetched_at: now.as_secs(),
+            keys: keys.to_jwks(),
+        };
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let document = serde_json::to_string(&content)?;
+            replace(
+                &path,
+                &format!("{MAGIC}{}\n{document}", checksum(&document)),
+            )
+        });
+        let failure = match written.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the write was cut short".to_owned(),
+        };
+        tracing::warn!(path = %self.path.display(), %failure, "the key set snapshot is not written");
+    }
+}
+
+fn checksum(document: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, document.as_bytes());
+    data_encoding::HEXLOWER.encode(digest.as_ref())
+}
+
+/// Temporary file, fsync, rename, fsync of the folder.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path
+        .file_name()
+        .ok_or(io::ErrorKind::InvalidInput)?
+        .to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&temporary).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    if let Err(error) = written.and_then(|()| std::fs::rename(&temporary, path)) {
+        // Best effort: the error that counts is the first one.
+        std::fs::remove_file(&temporary).ok();
+        return Err(error);
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(unix)]
+fn others_may_write(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.mode() & 0o022 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_may_write(_: &File) -> io::Result<bool> {
+    Ok(false)
+}

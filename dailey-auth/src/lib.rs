@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// Each line uses only lines above it.
+mod clock;
+mod environment;
+mod error;
+#[cfg(feature = "jwks-http")]
+mod jwks;
+mod keys;
+mod policy;
+mod text;
+mod token;
+mod verifier;
+
+pub use clock::{Clock, SystemClock};
+pub use environment::{Environment, VerifierSettings};
+pub use error::{ClaimName, ConfigError, KeySetError, Rejection, Unavailable, VerifyError};
+#[cfg(feature = "jwks-http")]
+pub use jwks::{
+    DEFAULT_REFRESH_INTERVAL, DEFAULT_TRUST_FOR, FetchError, MAX_REFRESH_INTERVAL,
+    MIN_REFRESH_INTERVAL,
+};
+pub use keys::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
+pub use policy::{
+    DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, MAX_AUDIENCES, MAX_LEEWAY, MAX_LIFETIME_LIMIT,
+};
+pub use token::{
+    Audiences, Claims, Header, MAX_KID_BYTES, MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES, NumericDate,
+};
+pub use verifier::{Health, KeyHealth, KeysState, Verified, Verifier, VerifierBuilder};
+
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,0 +1,113 @@
+//! base64url without padding (RFC 4648 section 5, RFC 7515 section 2), canonical form only.
+
+use data_encoding::BASE64URL_NOPAD;
+use smallvec::SmallVec;
+
+/// Whether every byte is of the base64url alphabet or a dot: the only bytes of a compact token.
+pub(crate) fn is_compact_alphabet(bytes: &[u8]) -> bool {
+    // Without branches, so that the compiler turns a chunk into a few vector instructions.
+    let (chunks, rest) = bytes.as_chunks::<64>();
+    chunks.iter().all(|chunk| {
+        chunk
+            .iter()
+            .fold(true, |ok, byte| ok & is_compact_byte(*byte))
+    }) && rest.iter().all(|byte| is_compact_byte(*byte))
+}
+
+#[allow(clippy::needless_bitwise_bool)] // a lazy operator is a branch
+fn is_compact_byte(byte: u8) -> bool {
+    // `| 0x20` folds upper case onto lower case and nothing else onto a letter.
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let digit = byte.wrapping_sub(b'0') < 10;
+    letter | digit | (byte == b'-') | (byte == b'_') | (byte == b'.')
+}
+
+/// Whether text of the right alphabet is also of a possible length with its unused bits zero, so
+/// that decoding it cannot fail and no other text decodes to the same bytes.
+pub(crate) fn is_canonical(text: &[u8]) -> bool {
+    let unused_bits = match text.len() % 4 {
+        0 => return true,
+        1 => return false,
+        2 => 0b1111,
+        _ => 0b11,
+    };
+    text.last()
+        .and_then(|byte| value(*byte))
+        .is_some_and(|value| value & unused_bits == 0)
+}
+
+fn value(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'-' => Some(62),
+        b'_' => Some(63),
+        _ => None,
+    }
+}
+
+/// Decodes into a buffer that stays on the stack up to `N` bytes; `None` unless canonical.
+pub(crate) fn decode<const N: usize>(text: &str) -> Option<SmallVec<[u8; N]>> {
+    let length = BASE64URL_NOPAD.decode_len(text.len()).ok()?;
+    let mut bytes = SmallVec::from_elem(0, length);
+    let written = BASE64URL_NOPAD
+        .decode_mut(text.as_bytes(), &mut bytes)
+        .ok()?;
+    bytes.truncate(written);
+    Some(bytes)
+}
+
+/// Decodes onto the heap with room for `spare` further bytes; `None` unless canonical.
+pub(crate) fn decode_vec(text: &str, spare: usize) -> Option<Vec<u8>> {
+    let length = BASE64URL_NOPAD.decode_len(text.len()).ok()?;
+    let mut bytes = Vec::with_capacity(length + spare);
+    bytes.resize(length, 0);
+    let written = BASE64URL_NOPAD
+        .decode_mut(text.as_bytes(), &mut bytes)
+        .ok()?;
+    bytes.truncate(written);
+    Some(bytes)
+}
+
+/// The one base64url text of `bytes`.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    BASE64URL_NOPAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alphabet_is_exactly_letters_digits_dash_underscore_and_dot() {
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            assert_eq!(is_compact_alphabet(&[byte]), expected, "byte {byte:#04x}");
+            // The same in the vectorised part.
+            assert_eq!(
+                is_compact_alphabet(&[byte; 64]),
+                expected,
+                "64 bytes {byte:#04x}"
+            );
+        }
+    }
+
+    #[test]
+    fn canonical_is_exactly_what_the_decoder_takes() {
+        let alphabet: Vec<u8> = (0..=u8::MAX).filter(|b| value(*b).is_some()).collect();
+        assert_eq!(alphabet.len(), 64);
+        for length in 1..=4 {
+            for last in &alphabet {
+                let mut text = vec![b'A'; length];
+                text[length - 1] = *last;
+                let text = String::from_utf8(text).unwrap();
+                let decoded = decode::<8>(&text);
+                assert_eq!(is_canonical(text.as_bytes()), decoded.is_some(), "{text}");
+                if let Some(bytes) = decoded {
+                    assert_eq!(encode(&bytes), text);
+                }
+            }
+        }
+    }
+}

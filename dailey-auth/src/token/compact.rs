@@ -1,0 +1,136 @@
+//! Size, alphabet, segments: what can be said of a token before anything is decoded.
+
+use crate::error::Rejection;
+use crate::text::base64url;
+
+/// Largest accepted token in bytes. Proxies cap a header line near this.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// The three segments of a signed token, each one canonical base64url.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Compact<'a> {
+    pub(crate) header: &'a str,
+    pub(crate) payload: &'a str,
+    pub(crate) signature: &'a str,
+    /// What is signed: header, dot, payload (RFC 7515 section 5.1).
+    pub(crate) signed: &'a str,
+}
+
+impl<'a> Compact<'a> {
+    pub(crate) fn split(token: &'a str) -> Result<Self, Rejection> {
+        if token.is_empty() {
+            return Err(Rejection::TokenMissing);
+        }
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Rejection::TokenTooLarge);
+        }
+        if !base64url::is_compact_alphabet(token.as_bytes()) {
+            return Err(Rejection::TokenMalformed);
+        }
+        // RFC 7516 section 9: five segments are an encrypted token.
+        if token.bytes().filter(|byte| *byte == b'.').count() == 4 {
+            return Err(Rejection::TokenEncrypted);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(Rejection::TokenMalformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(Rejection::TokenMalformed)?;
+        let well_formed = |segment: &str| {
+            !segment.is_empty()
+                && !segment.contains('.')
+                && base64url::is_canonical(segment.as_bytes())
+        };
+        if [header, payload, signature].into_iter().all(well_formed) {
+            Ok(Self {
+                header,
+                payload,
+                signature,
+                signed,
+            })
+        } else {
+            Err(Rejection::TokenMalformed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(token: &str) -> Result<(), Rejection> {
+        Compact::split(token).map(|_| ())
+    }
+
+    #[test]
+    fn three_segments_are_split() {
+        let compact = Compact::split("AAAA.BBBB.CCCC").unwrap();
+        assert_eq!(
+            (compact.header, compact.payload, compact.signature),
+            ("AAAA", "BBBB", "CCCC")
+        );
+        assert_eq!(compact.signed, "AAAA.BBBB");
+    }
+
+    #[test]
+    fn the_size_is_looked_at_first() {
+        let longest = format!("AAAA.{}.AAAA", "A".repeat(MAX_TOKEN_BYTES - 10));
+        assert_eq!(longest.len(), MAX_TOKEN_BYTES);
+        assert_eq!(verdict(&longest), Ok(()));
+        assert_eq!(
+            verdict(&format!("{longest}A")),
+            Err(Rejection::TokenTooLarge)
+        );
+        assert_eq!(
+            verdict(&"é".repeat(MAX_TOKEN_BYTES)),
+            Err(Rejection::TokenTooLarge)
+        );
+    }
+
+    #[test]
+    fn other_numbers_of_segments_are_refused() {
+        assert_eq!(verdict(""), Err(Rejection::TokenMissing));
+        for token in [
+            "AAAA",
+            "AAAA.",
+            ".AAAA",
+            "AAAA.BBBB",
+            "..",
+            "...",
+            "AAAA..CCCC",
+            ".B.C",
+            "AA.BB.",
+            "AAAA.BBBB.CCCC.DDDD",
+            "a.b.c.d.e.f",
+            ".....",
+        ] {
+            assert_eq!(verdict(token), Err(Rejection::TokenMalformed), "{token}");
+        }
+        for token in ["AAAA.BBBB.CCCC.DDDD.EEEE", "AAAA..CCCC.DDDD.EEEE", "...."] {
+            assert_eq!(verdict(token), Err(Rejection::TokenEncrypted), "{token}");
+        }
+    }
+
+    #[test]
+    fn every_other_spelling_is_refused() {
+        for token in [
+            "AAAA.BBBB.CCCC\n",
+            " AAAA.BBBB.CCCC",
+            "AAAA.BB BB.CCCC",
+            "AAAA.BBBB.CCC=",
+            "AAAA.BBBB.CC==",
+            "AAAA.BB+B.CCCC",
+            "AAAA.BB/B.CCCC",
+            "\"AAAA.BBBB.CCCC\"",
+            "AAAA.BBBB.CCCé",
+            "AAAA.BBBB.CCCC\0",
+            "AAAAA.BBBB.CCCC",
+            "AAAA.BBBBB.CCCC",
+            "AAAA.BBBB.CC",
+            "AAAA.BBBB.CCB",
+            "Bearer AAAA.BBBB.CCCC",
+            "AAAA,BBBB,CCCC",
+        ] {
+            assert_eq!(verdict(token), Err(Rejection::TokenMalformed), "{token:?}");
+        }
+        assert_eq!(verdict("AAAA.BBBB.CA"), Ok(()));
+        assert_eq!(verdict("AAAA.BBBB.CCA"), Ok(()));
+    }
+}

@@ -1,0 +1,97 @@
+//! The header of a token (RFC 7515 section 4): an allow list of four members.
+
+use smallvec::SmallVec;
+
+use crate::error::Rejection;
+use crate::text::base64url;
+use crate::text::json::{self, Text, Value};
+
+use super::LIMITS;
+
+/// Longest accepted key id in bytes. An RFC 7638 thumbprint has 43.
+pub const MAX_KID_BYTES: usize = 128;
+
+/// Room for a decoded header on the stack. Longer ones are read from the heap.
+pub(crate) const HEADER_BYTES_ON_STACK: usize = 512;
+
+/// A decoded header's bytes.
+pub(crate) type HeaderBytes = SmallVec<[u8; HEADER_BYTES_ON_STACK]>;
+
+/// An acceptable header: `alg` is RS256, nothing unknown is in it, and the key is named.
+pub(crate) struct TokenHeader<'a> {
+    kid: Text<'a>,
+    typ: Text<'a>,
+}
+
+impl<'a> TokenHeader<'a> {
+    pub(crate) fn decode(segment: &str) -> Result<HeaderBytes, Rejection> {
+        base64url::decode(segment).ok_or(Rejection::TokenMalformed)
+    }
+
+    /// Reads a decoded header, accepting the types for which `accepts_type` says so.
+    pub(crate) fn read(
+        bytes: &'a [u8],
+        accepts_type: impl FnOnce(Text<'a>) -> bool,
+    ) -> Result<Self, Rejection> {
+        let (mut alg, mut kid, mut typ) = (None, None, None);
+        let mut not_allowed = false;
+        json::read_object(bytes, LIMITS, |name, value| {
+            if name.means("alg") {
+                alg = Some(value);
+            } else if name.means("kid") {
+                kid = Some(value);
+            } else if name.means("typ") {
+                typ = Some(value);
+            } else if !name.means("cty") {
+                // crit, b64, zip, enc, jku, jwk, x5u, x5c, x5t, x5t#S256 and whatever else:
+                // a member that is not understood is not ignored.
+                not_allowed = true;
+            }
+        })?;
+        // RFC 8725 section 3.1: exactly the one algorithm, compared case-sensitively.
+        if !alg
+            .and_then(Value::text)
+            .is_some_and(|alg| alg.means("RS256"))
+        {
+            return Err(Rejection::AlgorithmNotAllowed);
+        }
+        let typ = typ.and_then(Value::text).ok_or(Rejection::TypeNotAllowed)?;
+        if !accepts_type(typ) {
+            return Err(Rejection::TypeNotAllowed);
+        }
+        if not_allowed {
+            return Err(Rejection::HeaderNotAllowed);
+        }
+        let kid = kid
+            .ok_or(Rejection::KidMissing)?
+            .text()
+            .ok_or(Rejection::KidInvalid)?;
+        if !is_kid(kid.chars()) {
+            return Err(Rejection::KidInvalid);
+        }
+        Ok(Self { kid, typ })
+    }
+
+    /// The key id: at most [`MAX_KID_BYTES`] printable ASCII characters.
+    pub(crate) fn kid(&self) -> Text<'a> {
+        self.kid
+    }
+
+    /// The type as it was accepted.
+    pub(crate) fn typ(&self) -> Text<'a> {
+        self.typ
+    }
+}
+
+/// Whether the characters are a key id: 1 to [`MAX_KID_BYTES`] printable ASCII characters, so
+/// that it can be logged and compared without a thought (RFC 8725 section 3.10).
+pub(crate) fn is_kid(characters: impl Iterator<Item = char>) -> bool {
+    let mut length = 0;
+    for character in characters {
+        length += 1;
+        if length > MAX_KID_BYTES || !matches!(character, ' '..='~') {
+            return false;
+        }
+    }
+    length > 0
+}

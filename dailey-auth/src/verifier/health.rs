@@ -1,0 +1,112 @@
+//! What an operator asks about a verifier's keys.
+
+use std::time::Duration;
+
+#[cfg(feature = "jwks-http")]
+use crate::jwks::{FetchError, Moment, Published, Status};
+use crate::keys::KeySet;
+
+/// The state of a verifier's key set at one moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether tokens can be verified.
+    pub state: KeysState,
+    /// The keys in use.
+    pub keys: Vec<KeyHealth>,
+    /// Since the last success; `None` without one, or for a fixed key set.
+    pub age: Option<Duration>,
+    /// Until the next routine refresh or retry.
+    #[cfg(feature = "jwks-http")]
+    pub next_refresh_in: Option<Duration>,
+    /// Failed fetches since the last success.
+    #[cfg(feature = "jwks-http")]
+    pub failures: u32,
+    /// Why the last fetch failed, when it did.
+    #[cfg(feature = "jwks-http")]
+    pub last_error: Option<FetchError>,
+    /// Fetches that unknown key ids may still cause at this moment.
+    #[cfg(feature = "jwks-http")]
+    pub unknown_kid_budget: u32,
+}
+
+/// Whether tokens can be verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeysState {
+    /// The key set is a fixed one.
+    Fixed,
+    /// The last fetch brought the keys in use.
+    Fresh,
+    /// The last fetch failed; the keys in use are older, but still trusted.
+    Stale,
+    /// The keys are older than the hard trust age: every token is answered with a 503.
+    Expired,
+    /// There has been no key set yet: every token is answered with a 503.
+    Missing,
+}
+
+/// A key in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyHealth {
+    /// The key's id.
+    pub kid: String,
+    /// Its RFC 7638 SHA-256 thumbprint, base64url.
+    pub thumbprint: String,
+}
+
+impl Health {
+    /// Whether tokens can be verified at all.
+    pub fn usable(&self) -> bool {
+        !matches!(self.state, KeysState::Expired | KeysState::Missing)
+    }
+
+    pub(crate) fn fixed(keys: &KeySet) -> Self {
+        Self {
+            state: KeysState::Fixed,
+            keys: describe(keys),
+            age: None,
+            #[cfg(feature = "jwks-http")]
+            next_refresh_in: None,
+            #[cfg(feature = "jwks-http")]
+            failures: 0,
+            #[cfg(feature = "jwks-http")]
+            last_error: None,
+            #[cfg(feature = "jwks-http")]
+            unknown_kid_budget: 0,
+        }
+    }
+
+    #[cfg(feature = "jwks-http")]
+    pub(crate) fn live(published: Option<&Published>, status: &Status, now: Moment) -> Self {
+        let state = match published {
+            None => KeysState::Missing,
+            Some(published) if now >= published.until => KeysState::Expired,
+            Some(_) if status.failures > 0 => KeysState::Stale,
+            Some(_) => KeysState::Fresh,
+        };
+        Self {
+            state,
+            keys: published
+                .map(|published| describe(&published.keys))
+                .unwrap_or_default(),
+            age: status
+                .fetched_at
+                .map(|fetched_at| now.saturating_sub(fetched_at)),
+            next_refresh_in: Some(status.next_refresh.saturating_sub(now)),
+            failures: status.failures,
+            last_error: status.last_error,
+            unknown_kid_budget: status.budget_left,
+        }
+    }
+}
+
+fn describe(keys: &KeySet) -> Vec<KeyHealth> {
+    keys.kids()
+        .map(|kid| KeyHealth {
+            kid: kid.to_owned(),
+            thumbprint: keys.thumbprint(kid).unwrap_or_default(),
+        })
+        .collect()
+}

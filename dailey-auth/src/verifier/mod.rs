@@ -1,0 +1,313 @@
+//! Token, policy and keys together: the verifier.
+//!
+//! The way of a token is a straight line, and everything on it up to a known key is synchronous:
+//! `token::Compact` → `token::TokenHeader` → key by `kid` → signature → `token::Claims` →
+//! `policy` → [`Verified`].
+
+mod builder;
+mod health;
+mod verified;
+
+pub use builder::VerifierBuilder;
+pub use health::{Health, KeyHealth, KeysState};
+pub use verified::Verified;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::environment::VerifierSettings;
+#[cfg(feature = "jwks-http")]
+use crate::error::Unavailable;
+use crate::error::{ConfigError, Rejection, VerifyError};
+#[cfg(feature = "jwks-http")]
+use crate::jwks::{FetchError, LiveKeys, UnknownKid};
+use crate::keys::{KeySet, RsaKey};
+use crate::policy::Policy;
+use crate::token::{Claims, Compact, TokenHeader};
+
+/// Verifies the access tokens of one issuer for one service.
+///
+/// Cheap to clone, made to be shared: all clones use the same key set and the same refresher,
+/// which ends with the last of them.
+///
+/// ```no_run
+/// # async fn example(bearer: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// use dailey_auth::Verifier;
+///
+/// let verifier = Verifier::builder(
+///     "https://core.dailey.cloud",
+///     ["6f9619ff-8b86-4d01-b42d-00cf4fc964ff"],
+/// )
+/// .build()?;
+/// let token = verifier.verify(bearer).await?;
+/// println!("hello {}", token.claims().subject());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Verifier {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    policy: Policy,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+}
+
+/// Where the keys are.
+enum Keys {
+    Fixed(KeySet),
+    #[cfg(feature = "jwks-http")]
+    Live(LiveKeys),
+}
+
+/// A token that is well formed and names its key, before anything was verified.
+struct Opened<'a> {
+    compact: Compact<'a>,
+    header: TokenHeader<'a>,
+}
+
+impl Verifier {
+    /// Starts to describe a verifier for tokens of `issuer` (the exact `iss`) to any of
+    /// `audiences` (1 to 16, for Core the app's GUID). Neither can be left out.
+    pub fn builder<A>(issuer: impl AsRef<str>, audiences: A) -> VerifierBuilder
+    where
+        A: IntoIterator,
+        A::Item: AsRef<str>,
+    {
+        VerifierBuilder::new(issuer, audiences)
+    }
+
+    /// A verifier as the environment describes it: see [`VerifierSettings`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the environment key to change.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        VerifierSettings::from_env()?.builder().build()
+    }
+
+    /// Verifies a token: the text after `Bearer `, nothing around it.
+    ///
+    /// For a known key there is no network call and no lock on the way, whatever the refresher
+    /// does. An unknown key id can cause one fetch, shared by all who wait for it and rationed;
+    /// the wait is at most 2 seconds. Dropping the future leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::Rejected`] with the first reason in the order size, alphabet, segments,
+    /// header, key, signature, claims; [`VerifyError::Unavailable`] when no verdict is possible.
+    #[cfg_attr(not(feature = "jwks-http"), allow(clippy::unused_async))]
+    pub async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
+        #[cfg(not(feature = "jwks-http"))]
+        return self.try_verify(token);
+        #[cfg(feature = "jwks-http")]
+        {
+            let flight = match self.inner.verify_now(token) {
+                Step::Done(verdict) => return verdict,
+                Step::Join(flight) => flight,
+            };
+            let landed = match &self.inner.keys {
+                Keys::Fixed(_) => true,
+                Keys::Live(keys) => keys.landed(flight).await,
+            };
+            self.inner.verify_after_fetch(token, landed)
+        }
+    }
+
+    /// Verifies a token without ever waiting.
+    ///
+    /// An unknown key id that is worth a fetch starts one in the background and is answered with
+    /// [`Unavailable::KeysUnavailable`](crate::Unavailable::KeysUnavailable): ask again a moment
+    /// later.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn try_verify(&self, token: &str) -> Result<Verified, VerifyError> {
+        match self.inner.verify_now(token) {
+            Step::Done(verdict) => verdict,
+            #[cfg(feature = "jwks-http")]
+            Step::Join(_) => Err(Unavailable::KeysUnavailable.into()),
+        }
+    }
+
+    /// Waits until there is a key set, at most `patience`. Nothing requires this: a verifier
+    /// without keys answers [`Unavailable::KeysUnavailable`](crate::Unavailable::KeysUnavailable)
+    /// and keeps trying.
+    ///
+    /// # Errors
+    ///
+    /// `KeysUnavailable` when the time is up.
+    #[cfg(feature = "jwks-http")]
+    pub async fn ready(&self, patience: std::time::Duration) -> Result<(), Unavailable> {
+        match &self.inner.keys {
+            Keys::Fixed(_) => Ok(()),
+            Keys::Live(keys) => tokio::time::timeout(patience, keys.first_set())
+                .await
+                .map_err(|_| Unavailable::KeysUnavailable),
+        }
+    }
+
+    /// Fetches the key set now, whatever its age: for an operator who knows of a rotation or a
+    /// compromised key. The keys at hand stay in use when it fails.
+    ///
+    /// # Errors
+    ///
+    /// The reason, when the fetch did not bring a usable key set.
+    #[cfg(feature = "jwks-http")]
+    pub async fn refresh(&self) -> Result<(), FetchError> {
+        match &self.inner.keys {
+            Keys::Fixed(_) => Ok(()),
+            Keys::Live(keys) => {
+                let flight = keys.want_refresh();
+                if keys.ended(flight).await {
+                    return Ok(());
+                }
+                Err(keys.status().last_error.unwrap_or(FetchError::Internal))
+            }
+        }
+    }
+
+    /// What an operator asks: how old the keys are, which ones there are, what went wrong last.
+    pub fn health(&self) -> Health {
+        match &self.inner.keys {
+            Keys::Fixed(keys) => Health::fixed(keys),
+            #[cfg(feature = "jwks-http")]
+            Keys::Live(keys) => {
+                let now = self.inner.clock.monotonic();
+                Health::live(keys.load().as_deref(), &keys.status(), now)
+            }
+        }
+    }
+
+    /// The issuer whose tokens are accepted.
+    pub fn issuer(&self) -> &str {
+        self.inner.policy.issuer()
+    }
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier")
+            .field("issuer", &self.issuer())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A verdict, or a fetch that may bring one.
+// A verdict is the common case and is returned at once: boxing it would cost an allocation.
+#[allow(clippy::large_enum_variant)]
+enum Step {
+    Done(Result<Verified, VerifyError>),
+    #[cfg(feature = "jwks-http")]
+    Join(u64),
+}
+
+impl From<Rejection> for Step {
+    fn from(rejection: Rejection) -> Self {
+        Self::Done(Err(rejection.into()))
+    }
+}
+
+impl Inner {
+    fn verify_now(&self, token: &str) -> Step {
+        self.with_opened(token, |opened| match &self.keys {
+            Keys::Fixed(keys) => self
+                .verify_with(opened, keys)
+                .unwrap_or(Rejection::KidUnknown.into()),
+            #[cfg(feature = "jwks-http")]
+            Keys::Live(live) => self.verify_live(opened, live),
+        })
+        .unwrap_or_else(Step::from)
+    }
+
+    fn with_opened<T>(
+        &self,
+        token: &str,
+        then: impl FnOnce(&Opened<'_>) -> T,
+    ) -> Result<T, Rejection> {
+        let compact = Compact::split(token)?;
+        let bytes = TokenHeader::decode(compact.header)?;
+        let header = TokenHeader::read(&bytes, |typ| self.policy.accepts_type(typ))?;
+        Ok(then(&Opened { compact, header }))
+    }
+
+    /// The verdict with these keys; `None` when they do not hold the token's.
+    fn verify_with(&self, opened: &Opened<'_>, keys: &KeySet) -> Option<Step> {
+        let key = keys.find(&opened.header.kid().unescaped())?;
+        Some(Step::Done(
+            self.verify_key(opened, key).map_err(VerifyError::from),
+        ))
+    }
+
+    fn verify_key(&self, opened: &Opened<'_>, key: &RsaKey) -> Result<Verified, Rejection> {
+        let Opened { compact, header } = opened;
+        if !key.verifies(compact.signed.as_bytes(), compact.signature) {
+            return Err(Rejection::SignatureInvalid);
+        }
+        let claims = Claims::read(compact.payload, header)?;
+        let now = self.clock.now();
+        self.policy.check(&claims, now)?;
+        Ok(Verified::new(claims, now))
+    }
+}
+
+#[cfg(feature = "jwks-http")]
+impl Inner {
+    fn verify_live(&self, opened: &Opened<'_>, live: &LiveKeys) -> Step {
+        let published = live.load();
+        if let Some(published) = published.as_deref() {
+            if self.clock.monotonic() >= published.until {
+                return Step::Done(Err(Unavailable::KeysExpired.into()));
+            }
+            if let Some(verdict) = self.verify_with(opened, &published.keys) {
+                return verdict;
+            }
+        }
+        let kid = opened.header.kid().unescaped();
+        // No fetch for a token that must be refused anyway. What is wrong with it is not told:
+        // nobody has verified it.
+        let could_be_ours = || {
+            Claims::read(opened.compact.payload, &opened.header)
+                .is_ok_and(|claims| self.policy.check(&claims, self.clock.now()).is_ok())
+        };
+        if published.is_some() && !(live.might_fetch(&kid) && could_be_ours()) {
+            return Rejection::KidUnknown.into();
+        }
+        match live.on_unknown_kid(&kid) {
+            UnknownKid::NotInSet => Rejection::KidUnknown.into(),
+            UnknownKid::Unavailable => Step::Done(Err(Unavailable::KeysUnavailable.into())),
+            UnknownKid::Join(flight) => Step::Join(flight),
+        }
+    }
+
+    /// The verdict after a fetch that `landed` in time or did not.
+    fn verify_after_fetch(&self, token: &str, landed: bool) -> Result<Verified, VerifyError> {
+        let Keys::Live(live) = &self.keys else {
+            return Err(Rejection::KidUnknown.into());
+        };
+        let step = self.with_opened(token, |opened| {
+            let published = live.load();
+            let Some(published) = published.as_deref() else {
+                return Step::Done(Err(Unavailable::KeysUnavailable.into()));
+            };
+            if self.clock.monotonic() >= published.until {
+                return Step::Done(Err(Unavailable::KeysExpired.into()));
+            }
+            if let Some(verdict) = self.verify_with(opened, &published.keys) {
+                return verdict;
+            }
+            if !landed {
+                return Step::Done(Err(Unavailable::KeysUnavailable.into()));
+            }
+            live.on_absent_kid(&opened.header.kid().unescaped());
+            Rejection::KidUnknown.into()
+        })?;
+        match step {
+            Step::Done(verdict) => verdict,
+            Step::Join(_) => Err(Unavailable::KeysUnavailable.into()),
+        }
+    }
+}
