@@ -431,8 +431,11 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            match self.peek().ok_or(JsonError::Invalid)? {
-                b'"' => {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+            self.at += rest.iter().position(special).ok_or(JsonError::Invalid)?;
+            match self.peek() {
+                Some(b'"') => {
                     let raw = self.slice(start)?;
                     self.at += 1;
                     return Ok(Text {
@@ -441,12 +444,11 @@ impl<'a> Reader<'a> {
                         escaped,
                     });
                 }
-                b'\\' => {
+                Some(b'\\') => {
                     escaped = true;
                     self.at += self.escape_length()?;
                 }
-                0..=0x1f => return Err(JsonError::Invalid),
-                _ => self.at += 1,
+                _ => return Err(JsonError::Invalid),
             }
         }
     }

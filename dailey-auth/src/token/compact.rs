@@ -1,5 +1,7 @@
 //! Size, alphabet, segments: what can be said of a token before anything is decoded.
 
+use memchr::memchr_iter;
+
 use crate::error::Rejection;
 use crate::text::base64url;
 
@@ -24,27 +26,35 @@ impl<'a> Compact<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Rejection::TokenTooLarge);
         }
-        if !base64url::is_compact_alphabet(token.as_bytes()) {
+        // Dots first: most garbage has none or too many, and they are the quickest to find. What is
+        // told is the same as if the alphabet had come first.
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (first, second) = dots
+            .next()
+            .zip(dots.next())
+            .ok_or(Rejection::TokenMalformed)?;
+        let further = dots.take(3).count();
+        if further == 1 || further > 2 || !base64url::is_compact_alphabet(token.as_bytes()) {
             return Err(Rejection::TokenMalformed);
         }
         // RFC 7516 section 9: five segments are an encrypted token.
-        if token.bytes().filter(|byte| *byte == b'.').count() == 4 {
+        if further == 2 {
             return Err(Rejection::TokenEncrypted);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(Rejection::TokenMalformed)?;
-        let (header, payload) = signed.split_once('.').ok_or(Rejection::TokenMalformed)?;
-        let well_formed = |segment: &str| {
-            !segment.is_empty()
-                && !segment.contains('.')
-                && base64url::is_canonical(segment.as_bytes())
+        let piece = |from, to| token.get(from..to).ok_or(Rejection::TokenMalformed);
+        let compact = Self {
+            header: piece(0, first)?,
+            payload: piece(first + 1, second)?,
+            signature: piece(second + 1, token.len())?,
+            signed: piece(0, second)?,
         };
-        if [header, payload, signature].into_iter().all(well_formed) {
-            Ok(Self {
-                header,
-                payload,
-                signature,
-                signed,
-            })
+        let well_formed =
+            |segment: &str| !segment.is_empty() && base64url::is_canonical(segment.as_bytes());
+        if [compact.header, compact.payload, compact.signature]
+            .into_iter()
+            .all(well_formed)
+        {
+            Ok(compact)
         } else {
             Err(Rejection::TokenMalformed)
         }
