@@ -1,0 +1,80 @@
+//! The security headers of a JSON API, as one layer: a response without them cannot leave.
+//!
+//! Helmet 8's set, closed further: nothing of an API is ever rendered, framed or cached. A
+//! handler that set one of them itself (an object's body, a public document) keeps its own.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// The profile. `Strict-Transport-Security` is apart ([`HSTS`]): it needs an https client.
+const API: [(HeaderName, HeaderValue); 13] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("origin-agent-cluster"),
+        HeaderValue::from_static("?1"),
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static(
+            "accelerometer=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), \
+             magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
+        ),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::X_DNS_PREFETCH_CONTROL,
+        HeaderValue::from_static("off"),
+    ),
+    (
+        HeaderName::from_static("x-download-options"),
+        HeaderValue::from_static("noopen"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        HeaderName::from_static("x-permitted-cross-domain-policies"),
+        HeaderValue::from_static("none"),
+    ),
+    (header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
+];
+
+/// Two years, as OWASP's secure headers list has it; no `preload` from an API.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+
+/// How the client reached the outermost trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Https,
+    Other,
+}
+
+pub(crate) fn complete(headers: &mut HeaderMap, transport: Transport) {
+    for (name, value) in API {
+        headers.entry(name).or_insert(value);
+    }
+    // RFC 6797 7.2: never over plain http.
+    if transport == Transport::Https {
+        headers
+            .entry(header::STRICT_TRANSPORT_SECURITY)
+            .or_insert(HSTS);
+    }
+}

@@ -1,0 +1,80 @@
+//! One id for each request: in the response, in every problem, in every log line.
+//!
+//! It is ours (UUID v7, so that ids sort by time) unless a trusted proxy sent a well-formed one.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
+
+use crate::client::TrustedProxies;
+
+/// `X-Request-Id`.
+pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id taken over from a proxy, in bytes. nginx's `$request_id` has 32, a UUID 36.
+pub const MAX_BYTES: usize = 64;
+
+tokio::task_local! {
+    static CURRENT: RequestId;
+}
+
+/// The id of the request that the current task is answering, inside a [`Stack`](crate::Stack).
+pub fn current() -> Option<RequestId> {
+    CURRENT.try_with(RequestId::clone).ok()
+}
+
+/// A request's id: 1 to [`MAX_BYTES`] characters of `A-Z a-z 0-9 - _ .`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// A new id.
+    pub fn new() -> Self {
+        Self(Uuid::now_v7().hyphenated().to_string().into())
+    }
+
+    /// The one that a trusted proxy sent, else a new one.
+    pub fn of(trusted: &TrustedProxies, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
+        let believed = peer.is_some_and(|peer| trusted.contains(peer));
+        believed
+            .then(|| Self::sent(headers))
+            .flatten()
+            .unwrap_or_else(Self::new)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id as a header's value.
+    pub(crate) fn header_value(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).expect("an id has only letters, digits and `-_.`")
+    }
+
+    /// Answers `future` under this id: [`current`] is this id inside it.
+    pub(crate) async fn scope<F: Future>(self, future: F) -> F::Output {
+        CURRENT.scope(self, future).await
+    }
+
+    fn sent(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(HEADER).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return None;
+        };
+        let text = value.to_str().ok()?;
+        let well_formed = (1..=MAX_BYTES).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        well_formed.then(|| Self(text.into()))
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        Self::new()
+    }
+}

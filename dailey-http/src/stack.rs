@@ -1,0 +1,126 @@
+//! The one layer that every request passes, in the one order that is right:
+//! id → client → preflight → route (panics caught) → CORS and security headers → metrics → access log.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+
+use crate::client::{self, ClientAddress, TrustedProxies};
+use crate::cors::{Cors, Origins};
+use crate::headers::{self, Transport};
+use crate::logs;
+use crate::metrics::Metrics;
+use crate::problem::{self, Problem};
+use crate::request_id::{self, RequestId};
+
+/// Route label of requests that no route has taken.
+const NO_ROUTE: &str = "none";
+
+/// What surrounds a service's routes.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use dailey_http::{Stack, metrics::Metrics};
+///
+/// let metrics = Metrics::new();
+/// let routes = Router::new()
+///     .route("/health/live", get(|| async { "ok" }))
+///     .route("/metrics", metrics.route());
+/// let app: Router = Stack::new(metrics).around(routes);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stack {
+    metrics: Metrics,
+    trusted: TrustedProxies,
+    cors: Cors,
+}
+
+impl Stack {
+    /// Trusts loopback proxies and lets no other origin in, until told otherwise.
+    pub fn new(metrics: Metrics) -> Self {
+        Self {
+            metrics,
+            trusted: TrustedProxies::loopback(),
+            cors: Cors::new(Origins::none()),
+        }
+    }
+
+    /// Whose forwarding headers are believed.
+    #[must_use]
+    pub fn trusted_proxies(mut self, trusted: TrustedProxies) -> Self {
+        self.trusted = trusted;
+        self
+    }
+
+    /// What pages of other origins may do.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = cors;
+        self
+    }
+
+    /// Puts it around `routes`, with problems for unknown paths and methods. Routes that are added
+    /// to the result afterwards are outside of it.
+    pub fn around(self, routes: Router) -> Router {
+        routes
+            .fallback(problem::not_found)
+            .method_not_allowed_fallback(problem::method_not_allowed)
+            .layer(from_fn_with_state(Arc::new(self), answer))
+    }
+}
+
+async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let peer = client::peer(&parts.extensions).map(|peer| peer.ip());
+    let id = RequestId::of(&stack.trusted, peer, &parts.headers);
+    let method = parts.method.clone();
+    let matched = parts.extensions.get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let origin = stack.cors.allowed(&parts.headers).cloned();
+    let transport = match peer {
+        Some(peer) if stack.trusted.came_over_https(peer, &parts.headers) => Transport::Https,
+        _ => Transport::Other,
+    };
+    if let Some(peer) = peer {
+        let address = stack.trusted.client_address(peer, &parts.headers);
+        parts.extensions.insert(ClientAddress(address));
+    }
+    parts.extensions.insert(id.clone());
+
+    let mut response = id
+        .clone()
+        .scope(async {
+            match stack.cors.preflight(&parts) {
+                Some(preflight) => preflight,
+                None => catch_panic(next.run(Request::from_parts(parts, body))).await,
+            }
+        })
+        .await;
+
+    let out = response.headers_mut();
+    stack.cors.complete(origin.as_ref(), out);
+    headers::complete(out, transport);
+    out.insert(request_id::HEADER, id.header_value());
+    let (status, took) = (response.status(), started.elapsed());
+    stack.metrics.observe(route, &method, status, took);
+    logs::access(&id, route, &method, status, took);
+    response
+}
+
+/// A panic answers 500 to its own request and leaves the others alone.
+async fn catch_panic(handler: impl Future<Output = Response>) -> Response {
+    let mut handler = std::pin::pin!(handler);
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)));
+        // Not polled again after a panic, so what it left half done is never seen.
+        polled.unwrap_or_else(|_| Poll::Ready(Problem::internal().into_response()))
+    })
+    .await
+}
