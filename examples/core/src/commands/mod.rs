@@ -1,0 +1,178 @@
+//! The command line. Exit codes: 0 done, 1 refused or failed (in plain words on standard error), 64 usage.
+
+mod apps;
+mod check;
+mod init;
+mod keys;
+mod password;
+mod serve;
+mod users;
+
+use std::future::Future;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use dailey_http::settings::SettingsError;
+use serde_json::Value;
+
+use crate::dotenv::EnvironmentVariables;
+use crate::service::now_ms;
+use crate::settings::{Purpose, Settings};
+use crate::store::{Context, SqliteStore, StoreError};
+
+/// Wrong usage (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
+/// Core: issues access tokens, publishes the keys to verify them, keeps users and apps.
+///
+/// Settings come from the environment and from .env in the working directory; the environment wins. A running Core
+/// reads .env and the keys again on SIGHUP.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dailey-core",
+    version,
+    arg_required_else_help = true,
+    infer_subcommands = false
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve: tokens, keys, apps.
+    Serve,
+    /// Make what is missing: the signing key, the database, Core's own app, the first administrator.
+    Init(init::Arguments),
+    /// Make keys, publish them, let them sign, retire them.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Make apps, look at them, disable them, give them new secrets.
+    #[command(subcommand)]
+    Apps(apps::Command),
+    /// Make users, look at them, disable them, set their passwords.
+    #[command(subcommand)]
+    Users(users::Command),
+    /// Say everything that `serve` would refuse.
+    Check(Output),
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Output {
+    /// Prints a result: the JSON, or the text for people.
+    fn print(self, json: &Value, text: &str) -> Result<(), Failure> {
+        let text = if self.json {
+            json.to_string()
+        } else {
+            text.trim_end().to_owned()
+        };
+        writeln!(std::io::stdout(), "{text}")
+            .map_err(|error| Failure::new(format!("the result cannot be printed: {error}")))
+    }
+}
+
+/// Why a command did not do it, a line for each thing.
+#[derive(Debug)]
+struct Failure(Vec<String>);
+
+impl Failure {
+    fn new(line: impl Into<String>) -> Self {
+        Self(vec![line.into()])
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// Runs the command of this process.
+pub fn run() -> ExitCode {
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            // Help and version are what was asked for; everything else is wrong usage.
+            let asked = matches!(
+                error.kind(),
+                clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
+            );
+            let _ = error.print();
+            return if asked {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(USAGE)
+            };
+        }
+    };
+    let outcome = match command_line.command {
+        Command::Serve => serve::run(),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Keys(command) => keys::run(command),
+        Command::Apps(command) => apps::run(command),
+        Command::Users(command) => users::run(command),
+        Command::Check(output) => check::run(output),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(lines)) => {
+            for line in lines {
+                let _ = writeln!(std::io::stderr(), "dailey-core: {line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The settings of this process.
+fn settings(purpose: Purpose) -> Result<Settings, Failure> {
+    let variables = EnvironmentVariables::read()?;
+    Settings::read(&variables, purpose).map_err(|errors| failures(&errors))
+}
+
+fn failures(errors: &[SettingsError]) -> Failure {
+    Failure(errors.iter().map(ToString::to_string).collect())
+}
+
+/// Opens the database and works with it.
+fn with_store<T, F: Future<Output = Result<T, Failure>>>(
+    settings: &Settings,
+    work: impl FnOnce(SqliteStore) -> F,
+) -> Result<T, Failure> {
+    let store = open(settings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    runtime.block_on(work(store))
+}
+
+fn open(settings: &Settings) -> Result<SqliteStore, Failure> {
+    SqliteStore::open(&settings.database).map_err(|error| database_failure(&error))
+}
+
+fn database_failure(error: &StoreError) -> Failure {
+    Failure::new(format!("DATABASE_URL: {error}"))
+}
+
+/// An operator at the machine itself.
+fn operator() -> Context {
+    Context {
+        now: now_ms(),
+        actor: Some("operator".to_owned()),
+        ..Context::default()
+    }
+}
+
+/// A time as people and programs read it.
+fn time(milliseconds: i64) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(milliseconds).ok()
+}

@@ -1,0 +1,144 @@
+//! `serve`: from settings to a listening Core, and its life until it is asked to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dailey_http::settings::process_environment;
+use dailey_http::{listen, logs, signals};
+
+use super::check::NOT_INITIALISED;
+use super::{Failure, database_failure, open, settings};
+use crate::routes;
+use crate::service::{Core, Live, now_ms};
+use crate::settings::{Purpose, Settings};
+use crate::store::{SqliteStore, Store as _};
+
+/// Threads for blocking work: hashing and signing bound themselves to the cores, reloading needs one.
+const MAX_BLOCKING_THREADS: usize = 64;
+/// How often what no rule needs any more is forgotten.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+pub(super) fn run() -> Result<(), Failure> {
+    let settings = settings(Purpose::Serve)?;
+    logs::init(settings.environment, &process_environment)?;
+    // Nothing is made here: a mistyped path must not become a new, empty Core.
+    match SqliteStore::is_initialised(&settings.database) {
+        Ok(true) => {}
+        Ok(false) => return Err(Failure::new(NOT_INITIALISED)),
+        Err(error) => return Err(database_failure(&error)),
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .build()?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    let store = open(&settings)?;
+    let core_app = store
+        .core_app()
+        .await?
+        .ok_or_else(|| Failure::new(NOT_INITIALISED))?;
+    let live = Live::load(&settings, core_app.app_id).map_err(Failure)?;
+    // Before anything is answered, so that no signal meets its default action.
+    let terminate = signals::terminate()?;
+    let hangups = signals::hangups()?;
+    let listener = listen::bind(settings.listen).await?;
+    tracing::info!(
+        address = %settings.listen, issuer = live.issuer(), active_kid = live.active_kid(), core_app_id = %core_app.app_id,
+        "listening"
+    );
+    let core = Arc::new(Core::new(
+        Arc::new(store),
+        core_app.app_id,
+        settings.registration,
+        live,
+    ));
+    let app = routes::router(
+        Arc::clone(&core),
+        settings.trusted_proxies.clone(),
+        settings.origins.clone(),
+    );
+    let chores = async {
+        tokio::join!(reload_on_hangup(&core, settings, hangups), sweep(&core));
+    };
+    tokio::select! {
+        drained = listen::serve(listener, app, listen::Limits::default(), terminate) => {
+            tracing::info!(?drained, "stopped");
+        }
+        () = chores => {}
+    }
+    Ok(())
+}
+
+async fn reload_on_hangup(core: &Core, mut current: Settings, mut hangups: signals::Hangups) {
+    loop {
+        hangups.next().await;
+        let core_app_id = core.core_app_id;
+        let read = tokio::task::spawn_blocking(move || {
+            let settings = settings(Purpose::Serve).map_err(|Failure(lines)| lines)?;
+            let live = Live::load(&settings, core_app_id)?;
+            Ok::<_, Vec<String>>((settings, live))
+        });
+        let refused = match read.await {
+            Ok(Ok((settings, live))) => {
+                for key in needs_restart(&current, &settings) {
+                    tracing::warn!(key, "this setting has changed and takes a restart");
+                }
+                tracing::info!(
+                    active_kid = live.active_kid(),
+                    published_keys = live.verifier.health().keys.len(),
+                    "reloaded"
+                );
+                core.replace(live);
+                // What takes a restart stays what it was, and is told again next time.
+                current = Settings {
+                    listen: current.listen,
+                    trusted_proxies: current.trusted_proxies,
+                    origins: current.origins,
+                    database: current.database,
+                    registration: current.registration,
+                    ..settings
+                };
+                continue;
+            }
+            Ok(Err(problems)) => problems,
+            Err(error) => vec![error.to_string()],
+        };
+        for problem in refused {
+            tracing::error!(
+                problem,
+                "the reload was refused; the old state keeps serving"
+            );
+        }
+    }
+}
+
+fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let changes = [
+        ("PORT or BIND", old.listen != new.listen),
+        (
+            "TRUSTED_PROXIES",
+            old.trusted_proxies != new.trusted_proxies,
+        ),
+        ("ALLOWED_ORIGINS", old.origins != new.origins),
+        ("DATABASE_URL", old.database != new.database),
+        ("ALLOW_REGISTRATION", old.registration != new.registration),
+    ];
+    changes
+        .into_iter()
+        .filter_map(|(key, changed)| changed.then_some(key))
+        .collect()
+}
+
+async fn sweep(core: &Core) {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = core.store.sweep(now_ms()).await {
+            tracing::warn!(%error, "old records were not swept; it is tried again in an hour");
+        }
+    }
+}

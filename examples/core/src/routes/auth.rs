@@ -1,0 +1,301 @@
+//! Accounts: register, log in, refresh, log out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use dailey_http::Problem;
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::body;
+use super::request::{Caller, parse_id, problem, signing_failed};
+use crate::email::Email;
+use crate::password::{Match, Password};
+use crate::refresh::Decision;
+use crate::scope::Scopes;
+use crate::secret::{Secret, hash_of_presented};
+use crate::service::{Core, Live};
+use crate::settings::Registration;
+use crate::store::{App, LoginAttempt, LoginSuccess, RefreshAttempt, Refreshed, User, UserRole};
+use crate::token::Grant;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Register {
+    email: String,
+    password: Zeroizing<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Login {
+    app_id: String,
+    email: String,
+    password: Zeroizing<String>,
+    scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PresentedToken {
+    refresh_token: String,
+}
+
+pub(super) async fn register(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    body::Json(request): body::Json<Register>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    if core.registration == Registration::Closed {
+        let detail = "accounts are made by the operator here (ALLOW_REGISTRATION is not set)";
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "registration_closed",
+            detail,
+        ));
+    }
+    let email = email(&request.email)?;
+    let password = password(request.password)?;
+    let hash = core.gate.turn().await.map_err(busy)?.hash(password).await;
+    let user = core
+        .store
+        .create_user(email, hash, UserRole::Ordinary, caller.context)
+        .await
+        .map_err(|error| problem(&error))?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "user_id": user.user_id })),
+    ))
+}
+
+pub(super) async fn login(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    body::Json(request): body::Json<Login>,
+) -> Result<Json<Value>, Problem> {
+    let email = email(&request.email)?;
+    let password = password(request.password)?;
+    let requested = request
+        .scope
+        .as_deref()
+        .map(Scopes::parse)
+        .transpose()
+        .map_err(|error| {
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "scope_invalid",
+                error.to_string(),
+            )
+        })?;
+    let Caller { context, network } = caller;
+    let attempt = LoginAttempt {
+        email,
+        app_id: parse_id(&request.app_id),
+        network,
+    };
+
+    // The turn comes first: an honest burst waits here, uncounted.
+    let turn = core.gate.turn().await.map_err(busy)?;
+    let start = core
+        .store
+        .begin_login(attempt.clone(), context.now)
+        .await
+        .map_err(|error| problem(&error))?;
+    let throttled = start.account_wait.map(throttled);
+    if let Some(wait) = start.address_wait {
+        return Err(self::throttled(wait));
+    }
+    // Before the password is looked at, so that the answer tells nothing about it. Only someone at an address from
+    // which this user logged in before gets a try: strangers cannot lock a user out.
+    if let (Some(refusal), false) = (&throttled, start.known_address) {
+        return Err(refusal.clone());
+    }
+    let (user, stored_hash) = start.user.unzip();
+    let tried = user.as_ref().map(|user| user.user_id);
+    let outcome = turn.verify(password, stored_hash).await;
+
+    let new_password_hash = match &outcome {
+        Match::RightAndRehashed(hash) => Some(hash.clone()),
+        Match::Right | Match::Wrong => None,
+    };
+    let user = user.filter(|user| outcome != Match::Wrong && user.disabled_at.is_none());
+    let app = start.app.filter(|app| app.disabled_at.is_none());
+    let (Some(user), Some(app)) = (user, app) else {
+        core.store
+            .login_failed(tried, attempt.app_id, context)
+            .await
+            .map_err(|error| problem(&error))?;
+        return Err(throttled.unwrap_or_else(invalid_credentials));
+    };
+    let available = user.scopes_in(&app);
+    let Some(scopes) = requested.map_or(Some(available.clone()), |wanted| {
+        wanted.is_within(&available).then_some(wanted)
+    }) else {
+        core.store
+            .login_abandoned(attempt)
+            .await
+            .map_err(|error| problem(&error))?;
+        return Err(invalid_scope());
+    };
+
+    let live = core.live();
+    let secret = Secret::generate();
+    let success = LoginSuccess {
+        attempt,
+        user_id: user.user_id,
+        app_id: app.app_id,
+        scopes: scopes.clone(),
+        refresh_hash: secret.hash(),
+        refresh_expires_at: refresh_expires_at(&live, context.now),
+        new_password_hash,
+    };
+    core.store
+        .login_succeeded(success, context)
+        .await
+        .map_err(|error| problem(&error))?;
+    pair(&core, &live, &user, &app, scopes, &secret)
+        .await
+        .map(Json)
+}
+
+pub(super) async fn refresh(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    body::Json(request): body::Json<PresentedToken>,
+) -> Result<Json<Value>, Problem> {
+    let presented =
+        hash_of_presented(&request.refresh_token).ok_or_else(|| refused(Decision::Invalid))?;
+    let live = core.live();
+    let secret = Secret::generate();
+    let attempt = RefreshAttempt {
+        presented,
+        successor: secret.hash(),
+        successor_expires_at: refresh_expires_at(&live, caller.context.now),
+        app_id: None,
+        requested: None,
+    };
+    match core
+        .store
+        .refresh(attempt, caller.context)
+        .await
+        .map_err(|error| problem(&error))?
+    {
+        Refreshed::Rotated { user, app, scopes } => {
+            pair(&core, &live, &user, &app, scopes, &secret)
+                .await
+                .map(Json)
+        }
+        Refreshed::Refused(decision) => Err(refused(decision)),
+        Refreshed::BeyondGrant => Err(invalid_scope()),
+    }
+}
+
+pub(super) async fn logout(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    body::Json(request): body::Json<PresentedToken>,
+) -> Result<StatusCode, Problem> {
+    if let Some(presented) = hash_of_presented(&request.refresh_token) {
+        core.store
+            .revoke_family(presented, None, caller.context)
+            .await
+            .map_err(|error| problem(&error))?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The answer to a login or a refresh.
+pub(super) async fn pair(
+    core: &Core,
+    live: &Live,
+    user: &User,
+    app: &App,
+    scopes: Scopes,
+    refresh_token: &Secret,
+) -> Result<Value, Problem> {
+    let scope = scopes.to_string();
+    let grant = Grant {
+        subject: user.user_id,
+        app_id: app.app_id,
+        scopes,
+    };
+    let access_token = core.issue(live, grant).await.map_err(signing_failed)?;
+    Ok(json!({
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": live.token_life_seconds(),
+        "refresh_token": refresh_token.reveal(),
+        "refresh_expires_in": live.refresh_life.as_secs(),
+        "scope": scope,
+    }))
+}
+
+/// When a refresh token made now ends.
+pub(super) fn refresh_expires_at(live: &Live, now: i64) -> i64 {
+    now.saturating_add(i64::try_from(live.refresh_life.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn email(text: &str) -> Result<Email, Problem> {
+    Email::parse(text).map_err(|error| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "email_invalid",
+            error.to_string(),
+        )
+    })
+}
+
+fn password(text: Zeroizing<String>) -> Result<Password, Problem> {
+    Password::parse(text).map_err(|error| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "password_invalid",
+            error.to_string(),
+        )
+    })
+}
+
+fn busy(error: crate::password::Busy) -> Problem {
+    Problem::unavailable("busy", error.to_string(), 2)
+}
+
+/// One answer for an unknown user, an unknown or disabled app, a wrong password, a disabled user.
+fn invalid_credentials() -> Problem {
+    let detail = "the app, the email address or the password is not right";
+    Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
+}
+
+fn invalid_scope() -> Problem {
+    let detail = "a scope was asked for that this app or this user does not have";
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_scope", detail)
+}
+
+fn throttled(wait_ms: i64) -> Problem {
+    let seconds = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000).max(1);
+    let detail = format!("too many failed logins: try again in {seconds} seconds");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "login_throttled", detail)
+        .header(header::RETRY_AFTER, HeaderValue::from(seconds))
+}
+
+fn refused(decision: Decision) -> Problem {
+    match decision {
+        Decision::Superseded => Problem::new(
+            StatusCode::CONFLICT,
+            "refresh_superseded",
+            "this refresh token was exchanged a moment ago: use the one from that answer, or log in again",
+        ),
+        Decision::Reused => Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "refresh_reused",
+            "this refresh token was used before, so somebody else may have it: the session is closed, log in again",
+        ),
+        Decision::Invalid | Decision::Rotate => Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "refresh_invalid",
+            "this refresh token is unknown, expired or revoked: log in again",
+        ),
+    }
+}

@@ -1,0 +1,316 @@
+//! The routes that speak RFC 6749: tokens for apps themselves, refresh, revocation (RFC 7009), metadata (RFC 8414).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::auth::refresh_expires_at;
+use super::body::{self, BodyError};
+use super::request::{Caller, parse_id};
+use crate::scope::Scopes;
+use crate::secret::{Secret, hash_of_presented};
+use crate::service::Core;
+use crate::store::{App, RefreshAttempt, Refreshed, StoreError};
+use crate::token::Grant;
+
+/// Most parameters in a form.
+const MAX_PARAMETERS: usize = 16;
+
+/// An error as RFC 6749 section 5.2 has it.
+pub(super) struct OauthError {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+}
+
+impl OauthError {
+    const fn new(error: &'static str, description: &'static str) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            error,
+            description,
+        }
+    }
+
+    const fn invalid_request(description: &'static str) -> Self {
+        Self::new("invalid_request", description)
+    }
+
+    const fn invalid_client() -> Self {
+        let description = "the client is unknown, disabled, or its secret is not right";
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            error: "invalid_client",
+            description,
+        }
+    }
+}
+
+impl IntoResponse for OauthError {
+    fn into_response(self) -> Response {
+        let body = Json(json!({ "error": self.error, "error_description": self.description }));
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"core\", charset=\"UTF-8\""),
+            );
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for OauthError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the database failed");
+        let description = "the database does not answer; try again in a few seconds";
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error: "temporarily_unavailable",
+            description,
+        }
+    }
+}
+
+pub(super) async fn metadata(State(core): State<Arc<Core>>) -> Json<Value> {
+    let live = core.live();
+    let issuer = live.issuer();
+    let methods = json!(["client_secret_basic", "client_secret_post"]);
+    Json(json!({
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+        "token_endpoint": format!("{issuer}/oauth/token"),
+        "revocation_endpoint": format!("{issuer}/oauth/revoke"),
+        "response_types_supported": [],
+        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+    }))
+}
+
+pub(super) async fn token(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Json<Value>, OauthError> {
+    let (app, form) = authenticated_form(&core, &caller, request).await?;
+    let requested = form
+        .get("scope")
+        .map(|scope| Scopes::parse(scope))
+        .transpose();
+    let requested = requested
+        .map_err(|_| OauthError::new("invalid_scope", "the scope is not a list of scopes"))?;
+    match form.get("grant_type").map(String::as_str) {
+        None => Err(OauthError::invalid_request("grant_type is missing")),
+        Some("client_credentials") => client_credentials(&core, app, requested).await,
+        Some("refresh_token") => {
+            let presented = form
+                .get("refresh_token")
+                .ok_or(OauthError::invalid_request("refresh_token is missing"))?;
+            refresh_token(&core, &app, caller, presented, requested).await
+        }
+        Some(_) => Err(OauthError::new(
+            "unsupported_grant_type",
+            "use client_credentials or refresh_token",
+        )),
+    }
+}
+
+pub(super) async fn revoke(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    request: Request,
+) -> Result<StatusCode, OauthError> {
+    let (app, form) = authenticated_form(&core, &caller, request).await?;
+    let presented = form
+        .get("token")
+        .ok_or(OauthError::invalid_request("token is missing"))?;
+    // RFC 7009 2.2: what is unknown is as good as revoked. An access token ends by itself within minutes.
+    if let Some(presented) = hash_of_presented(presented) {
+        core.store
+            .revoke_family(presented, Some(app.app_id), caller.context)
+            .await?;
+    }
+    Ok(StatusCode::OK)
+}
+
+async fn client_credentials(
+    core: &Core,
+    app: App,
+    requested: Option<Scopes>,
+) -> Result<Json<Value>, OauthError> {
+    let scopes = match requested {
+        None => app.scopes,
+        Some(requested) if requested.is_within(&app.scopes) => requested,
+        Some(_) => {
+            return Err(OauthError::new(
+                "invalid_scope",
+                "the app does not have this scope",
+            ));
+        }
+    };
+    let live = core.live();
+    let scope = scopes.to_string();
+    let grant = Grant {
+        subject: app.app_id,
+        app_id: app.app_id,
+        scopes,
+    };
+    let access_token = core.issue(&live, grant).await.map_err(|_| server_error())?;
+    Ok(Json(json!({
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": live.token_life_seconds(),
+        "scope": scope,
+    })))
+}
+
+async fn refresh_token(
+    core: &Core,
+    app: &App,
+    caller: Caller,
+    presented: &str,
+    requested: Option<Scopes>,
+) -> Result<Json<Value>, OauthError> {
+    let invalid = || {
+        OauthError::new(
+            "invalid_grant",
+            "the refresh token is unknown, expired, revoked or was used before",
+        )
+    };
+    let live = core.live();
+    let secret = Secret::generate();
+    let attempt = RefreshAttempt {
+        presented: hash_of_presented(presented).ok_or_else(invalid)?,
+        successor: secret.hash(),
+        successor_expires_at: refresh_expires_at(&live, caller.context.now),
+        app_id: Some(app.app_id),
+        requested,
+    };
+    match core.store.refresh(attempt, caller.context).await? {
+        Refreshed::Rotated { user, app, scopes } => {
+            super::auth::pair(core, &live, &user, &app, scopes, &secret)
+                .await
+                .map(Json)
+                .map_err(|_| server_error())
+        }
+        Refreshed::BeyondGrant => Err(OauthError::new(
+            "invalid_scope",
+            "more was requested than was granted",
+        )),
+        Refreshed::Refused(_) => Err(invalid()),
+    }
+}
+
+fn server_error() -> OauthError {
+    tracing::error!("a token could not be signed");
+    OauthError {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        error: "server_error",
+        description: "something went wrong on our side",
+    }
+}
+
+/// The form, and the app that sent it: by `Authorization: Basic` or by its parameters, never both (RFC 6749 2.3).
+async fn authenticated_form(
+    core: &Core,
+    caller: &Caller,
+    request: Request,
+) -> Result<(App, BTreeMap<String, String>), OauthError> {
+    if !body::is_content_type(request.headers(), "application/x-www-form-urlencoded") {
+        return Err(OauthError::invalid_request(
+            "send a form, with Content-Type: application/x-www-form-urlencoded",
+        ));
+    }
+    let basic = basic_credentials(request.headers())?;
+    let bytes = body::read(request).await.map_err(|error| match error {
+        BodyError::TooLarge => OauthError {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..OauthError::invalid_request("the form is larger than 16 KiB")
+        },
+        BodyError::TooSlow | BodyError::Broken => {
+            OauthError::invalid_request("the form did not arrive completely")
+        }
+    })?;
+    let form = parse_form(&bytes)?;
+    let posted = (form.get("client_id"), form.get("client_secret"));
+    let (client_id, secret) = match (basic, posted) {
+        (Some(_), (_, Some(_))) => {
+            return Err(OauthError::invalid_request(
+                "authenticate the client in one way, not in two",
+            ));
+        }
+        // RFC 6749 3.2.1: client_id may be repeated in the form, and then must be the same.
+        (Some((client_id, _)), (Some(other), None)) if client_id != *other => {
+            return Err(OauthError::invalid_request(
+                "client_id differs from the authenticated client",
+            ));
+        }
+        (Some(credentials), _) => credentials,
+        (None, (Some(client_id), Some(secret))) => (client_id.clone(), secret.clone()),
+        (None, _) => return Err(OauthError::invalid_client()),
+    };
+    let known = parse_id(&client_id).zip(hash_of_presented(&secret));
+    let (app_id, secret) = known.ok_or_else(OauthError::invalid_client)?;
+    let app = core
+        .store
+        .authenticate_app(app_id, secret, caller.context.now)
+        .await?;
+    app.map(|app| (app, form))
+        .ok_or_else(OauthError::invalid_client)
+}
+
+/// RFC 6749 2.3.1: both halves are form-encoded before they are joined and put into Basic (RFC 7617).
+fn basic_credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, OauthError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value,
+        (Some(_), Some(_)) => {
+            return Err(OauthError::invalid_request("send one Authorization header"));
+        }
+    };
+    let read = || {
+        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+        let decoded = BASE64
+            .decode(encoded.as_bytes())
+            .ok()
+            .filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
+        let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        Some((form_decoded(id)?, form_decoded(secret)?))
+    };
+    read().map(Some).ok_or_else(OauthError::invalid_client)
+}
+
+fn form_decoded(text: &str) -> Option<String> {
+    // `=` and `&` stand encoded in a well-formed half, so this is one name without a value.
+    let mut pairs = form_urlencoded::parse(text.as_bytes());
+    let (name, value) = pairs.next()?;
+    (value.is_empty() && pairs.next().is_none()).then(|| name.into_owned())
+}
+
+/// RFC 6749 3.2: no parameter twice; one without a value counts as not sent.
+fn parse_form(bytes: &[u8]) -> Result<BTreeMap<String, String>, OauthError> {
+    let mut form = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(bytes) {
+        if form.insert(name.into_owned(), value.into_owned()).is_some() {
+            return Err(OauthError::invalid_request("a parameter is given twice"));
+        }
+        if form.len() > MAX_PARAMETERS {
+            return Err(OauthError::invalid_request("too many parameters"));
+        }
+    }
+    form.retain(|_, value| !value.is_empty());
+    Ok(form)
+}

@@ -1,0 +1,381 @@
+//! The store on `SQLite`: one connection on one thread of its own, fed through a bounded queue.
+//!
+//! `SQLite` has one writer at a time anyway; a queue in front of it turns lock contention into order, and keeps
+//! blocking calls off the async threads.
+
+mod apps;
+mod logins;
+mod schema;
+mod users;
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::{
+    Answer, App, AppChange, Context, LoginAttempt, LoginStart, LoginSuccess, OldSecrets,
+    RefreshAttempt, Refreshed, Store, StoreError, User, UserRole,
+};
+use crate::email::Email;
+use crate::scope::Scopes;
+use crate::secret::SecretHash;
+
+/// Transactions that may wait. At a few hundred durable commits a second this is about a second of work.
+const QUEUE_LENGTH: usize = 256;
+/// How long a caller waits for a place in the queue, and then for the answer.
+const QUEUE_DEADLINE: Duration = Duration::from_secs(2);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// How long `SQLite` waits for another process (a command of the operator's) to finish writing.
+const LOCK_DEADLINE: Duration = Duration::from_secs(5);
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A store in one `SQLite` file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// Taken only when the store is dropped.
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Waits for what is queued and closes the file, so that a copy of it alone is whole.
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, making it (readable by its owner only) and bringing its schema up to date.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = connect(path)?;
+        let (queue, mut jobs) = mpsc::channel::<Job>(QUEUE_LENGTH);
+        let thread = std::thread::Builder::new()
+            .name("sqlite".to_owned())
+            .spawn(move || {
+                let mut connection = connection;
+                while let Some(job) = jobs.blocking_recv() {
+                    job(&mut connection);
+                }
+            })
+            .map_err(|error| StoreError::Failed(format!("its thread does not start ({error})")))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// Whether the file could be used, without making or changing it. A file that is not there is fine.
+    pub fn check(path: &Path) -> Result<(), StoreError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let flags =
+            rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+        schema::check(&connection)
+    }
+
+    /// Whether the file has Core's own app, without making or changing it.
+    pub fn is_initialised(path: &Path) -> Result<bool, StoreError> {
+        if !path.exists() {
+            return Ok(false);
+        }
+        let flags =
+            rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+        schema::check(&connection)?;
+        Ok(schema::version(&connection)?.is_some() && apps::core_app(&connection)?.is_some())
+    }
+
+    /// Runs one transaction on the store's thread. It is carried out even if the caller stops waiting.
+    fn transaction<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Immediate: two writers meet at the beginning, where SQLite can wait, not in the middle, where it cannot.
+            let outcome = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(|error| failed(&error))
+                .and_then(|transaction| {
+                    let value = work(&transaction)?;
+                    transaction.commit().map_err(|error| failed(&error))?;
+                    Ok(value)
+                });
+            // Nobody waits any more: what was done stays done.
+            let _ = answer.send(outcome);
+        });
+        self.wait(job, answered)
+    }
+
+    /// Runs some reading on the store's thread.
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let (answer, answered) = oneshot::channel();
+        self.wait(
+            Box::new(move |connection| drop(answer.send(work(connection)))),
+            answered,
+        )
+    }
+
+    fn wait<T: Send + 'static>(
+        &self,
+        job: Job,
+        answered: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Answer<'_, T> {
+        Box::pin(async move {
+            let queue = self.queue.as_ref().ok_or_else(gone)?;
+            let queued = tokio::time::timeout(QUEUE_DEADLINE, queue.send(job)).await;
+            queued.map_err(|_| StoreError::Busy)?.map_err(|_| gone())?;
+            tokio::time::timeout(ANSWER_DEADLINE, answered)
+                .await
+                .map_err(|_| StoreError::Busy)?
+                .map_err(|_| gone())?
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn ping(&self) -> Answer<'_, ()> {
+        self.read(|connection| {
+            // Reads the file, not only the connection.
+            connection
+                .query_row("SELECT count(*) FROM schema_version", [], |_| Ok(()))
+                .map_err(|error| failed(&error))
+        })
+    }
+
+    fn core_app(&self) -> Answer<'_, Option<App>> {
+        self.read(apps::core_app)
+    }
+
+    fn ensure_core_app(&self, context: Context) -> Answer<'_, App> {
+        self.transaction(move |transaction| apps::ensure_core_app(transaction, &context))
+    }
+
+    fn create_app(
+        &self,
+        name: String,
+        scopes: Scopes,
+        secret: SecretHash,
+        context: Context,
+    ) -> Answer<'_, App> {
+        self.transaction(move |transaction| {
+            apps::create(transaction, &name, &scopes, &secret, &context)
+        })
+    }
+
+    fn apps(&self) -> Answer<'_, Vec<App>> {
+        self.read(apps::list)
+    }
+
+    fn app(&self, app_id: Uuid) -> Answer<'_, Option<App>> {
+        self.read(move |connection| apps::get(connection, app_id))
+    }
+
+    fn change_app(&self, app_id: Uuid, change: AppChange, context: Context) -> Answer<'_, App> {
+        self.transaction(move |transaction| apps::change(transaction, app_id, change, &context))
+    }
+
+    fn delete_app(&self, app_id: Uuid, context: Context) -> Answer<'_, ()> {
+        self.transaction(move |transaction| apps::delete(transaction, app_id, &context))
+    }
+
+    fn rotate_app_secret(
+        &self,
+        app_id: Uuid,
+        secret: SecretHash,
+        old: OldSecrets,
+        context: Context,
+    ) -> Answer<'_, App> {
+        self.transaction(move |transaction| {
+            apps::rotate_secret(transaction, app_id, &secret, old, &context)
+        })
+    }
+
+    fn authenticate_app(
+        &self,
+        app_id: Uuid,
+        secret: SecretHash,
+        now: i64,
+    ) -> Answer<'_, Option<App>> {
+        self.read(move |connection| apps::authenticate(connection, app_id, &secret, now))
+    }
+
+    fn create_user(
+        &self,
+        email: Email,
+        password_hash: String,
+        role: UserRole,
+        context: Context,
+    ) -> Answer<'_, User> {
+        self.transaction(move |transaction| {
+            users::create(transaction, &email, &password_hash, role, &context)
+        })
+    }
+
+    fn users(&self) -> Answer<'_, Vec<User>> {
+        self.read(users::list)
+    }
+
+    fn user_by_email(&self, email: Email) -> Answer<'_, Option<User>> {
+        self.read(move |connection| Ok(users::by_email(connection, &email)?.map(|(user, _)| user)))
+    }
+
+    fn user(&self, user_id: Uuid) -> Answer<'_, Option<User>> {
+        self.read(move |connection| users::get(connection, user_id))
+    }
+
+    fn disable_user(&self, user_id: Uuid, context: Context) -> Answer<'_, ()> {
+        self.transaction(move |transaction| users::disable(transaction, user_id, &context))
+    }
+
+    fn set_password(
+        &self,
+        user_id: Uuid,
+        password_hash: String,
+        context: Context,
+    ) -> Answer<'_, ()> {
+        self.transaction(move |transaction| {
+            users::set_password(transaction, user_id, &password_hash, &context)
+        })
+    }
+
+    fn begin_login(&self, attempt: LoginAttempt, now: i64) -> Answer<'_, LoginStart> {
+        self.transaction(move |transaction| logins::begin(transaction, &attempt, now))
+    }
+
+    fn login_failed(
+        &self,
+        user_id: Option<Uuid>,
+        app_id: Option<Uuid>,
+        context: Context,
+    ) -> Answer<'_, ()> {
+        self.transaction(move |transaction| {
+            audit(transaction, "login.failed", user_id, app_id, &context)
+        })
+    }
+
+    fn login_succeeded(&self, success: LoginSuccess, context: Context) -> Answer<'_, ()> {
+        self.transaction(move |transaction| logins::succeeded(transaction, &success, &context))
+    }
+
+    fn login_abandoned(&self, attempt: LoginAttempt) -> Answer<'_, ()> {
+        self.transaction(move |transaction| logins::take_back(transaction, &attempt))
+    }
+
+    fn refresh(&self, attempt: RefreshAttempt, context: Context) -> Answer<'_, Refreshed> {
+        self.transaction(move |transaction| logins::refresh(transaction, attempt, &context))
+    }
+
+    fn revoke_family(
+        &self,
+        presented: SecretHash,
+        app_id: Option<Uuid>,
+        context: Context,
+    ) -> Answer<'_, ()> {
+        self.transaction(move |transaction| {
+            logins::revoke_family(transaction, &presented, app_id, &context)
+        })
+    }
+
+    fn sweep(&self, now: i64) -> Answer<'_, ()> {
+        self.transaction(move |transaction| schema::sweep(transaction, now))
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    // Made here, because SQLite would make it readable by others; its -wal and -shm files follow its mode.
+    std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| StoreError::Failed(format!("its file cannot be opened ({error})")))?;
+    let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
+    connection
+        .busy_timeout(LOCK_DEADLINE)
+        .map_err(|error| failed(&error))?;
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+        )
+        .map_err(|error| failed(&error))?;
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Notes a security event.
+fn audit(
+    connection: &Connection,
+    event: &str,
+    subject: Option<Uuid>,
+    app_id: Option<Uuid>,
+    context: &Context,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO audit (at, event, subject, app_id, address, request_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                context.now,
+                event,
+                subject.map(text),
+                app_id.map(text),
+                &context.address,
+                &context.request_id,
+                context.actor.as_ref().map(|actor| format!("by {actor}")),
+            ))
+        })
+        .map(drop)
+        .map_err(|error| failed(&error))
+}
+
+/// Ids are stored as their text, so that a look into the database can be compared with a log line.
+fn text(id: Uuid) -> String {
+    id.hyphenated().to_string()
+}
+
+/// A stored id. One that does not parse was not written by this program.
+fn id(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<Uuid> {
+    let text: String = row.get(column)?;
+    Uuid::try_parse(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
+fn failed(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            StoreError::Busy
+        }
+        _ => StoreError::Failed(error.to_string()),
+    }
+}
+
+/// What a violated UNIQUE means; any other error stays what it is.
+fn or_taken(error: &rusqlite::Error, taken: StoreError) -> StoreError {
+    match error.sqlite_error() {
+        Some(inner) if inner.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => taken,
+        _ => failed(error),
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::Failed("its thread has ended".to_owned())
+}

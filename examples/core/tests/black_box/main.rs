@@ -1,0 +1,16 @@
+//! Core from outside: the real program, real files, real HTTP.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "in a test, a failed step is the report")]
+
+mod core_process;
+
+mod apps;
+mod cors;
+mod durability;
+mod line;
+mod login;
+mod oauth;
+mod refresh;
+mod rotation;
+mod start;
