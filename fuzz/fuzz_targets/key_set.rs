@@ -1,0 +1,18 @@
+//! Any bytes as a key set: what is taken in is bounded, named and distinct.
+
+#![no_main]
+
+use dailey_auth::{KeySet, MAX_KEYS};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok((keys, skipped)) = KeySet::from_json(data) {
+        let mut kids: Vec<&str> = keys.kids().collect();
+        assert!(!kids.is_empty() && kids.len() + skipped.len() <= 2 * MAX_KEYS);
+        kids.sort_unstable();
+        let count = kids.len();
+        kids.dedup();
+        assert_eq!(kids.len(), count, "one key for one id");
+        assert!(kids.iter().all(|kid| (1..=128).contains(&kid.len()) && kid.is_ascii()));
+    }
+});
