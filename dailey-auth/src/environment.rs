@@ -2,7 +2,9 @@
 //! program that links this crate.
 
 use crate::error::ConfigError;
-use crate::policy::MAX_AUDIENCES;
+#[cfg(feature = "jwks-http")]
+use crate::jwks::{LoopbackHttp, Source};
+use crate::policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, Policy};
 use crate::verifier::VerifierBuilder;
 
 /// Whether convenience may stand above closed doors.
@@ -57,6 +59,18 @@ impl std::fmt::Display for Environment {
     }
 }
 
+/// Every key that is read.
+const KEYS: [&str; 8] = [
+    "DAILEY_ENV",
+    "NODE_ENV",
+    "JWT_ISSUER",
+    "CORE_APP_ID",
+    "CORE_AUDIENCE",
+    "CORE_JWKS_URL",
+    "DAILEY_CORE_URL",
+    "JWKS_SNAPSHOT_FILE",
+];
+
 /// What the environment says about verifying tokens.
 ///
 /// | key | meaning |
@@ -68,7 +82,7 @@ impl std::fmt::Display for Environment {
 /// | `JWKS_SNAPSHOT_FILE` | optional: see [`VerifierBuilder::snapshot_path`] |
 ///
 /// A key that is set to nothing counts as not set.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct VerifierSettings {
     environment: Environment,
     issuer: String,
@@ -78,6 +92,17 @@ pub struct VerifierSettings {
     snapshot_file: Option<String>,
 }
 
+// An address can hold a key in its query: it is shown to whoever asks for it, and not by accident.
+impl std::fmt::Debug for VerifierSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerifierSettings")
+            .field("environment", &self.environment)
+            .field("issuer", &self.issuer)
+            .field("audiences", &self.audiences)
+            .finish_non_exhaustive()
+    }
+}
+
 impl VerifierSettings {
     /// Reads the process environment.
     ///
@@ -85,6 +110,11 @@ impl VerifierSettings {
     ///
     /// [`ConfigError`] naming the key to change.
     pub fn from_env() -> Result<Self, ConfigError> {
+        for key in KEYS {
+            if std::env::var_os(key).is_some_and(|value| value.to_str().is_none()) {
+                return Err(ConfigError::new(key, "write it in UTF-8"));
+            }
+        }
         Self::from_lookup(&process_variable)
     }
 
@@ -98,16 +128,20 @@ impl VerifierSettings {
         let issuer = set(lookup, "JWT_ISSUER").ok_or_else(|| {
             ConfigError::new("JWT_ISSUER", "set it to the exact `iss` of the tokens")
         })?;
-        let audiences = audiences(lookup)?;
-        let well_known = |base: &str| {
-            format!(
-                "{}/.well-known/jwks.json",
-                base.strip_suffix('/').unwrap_or(base)
-            )
-        };
-        let jwks_url = set(lookup, "CORE_JWKS_URL")
-            .or_else(|| set(lookup, "DAILEY_CORE_URL").map(|base| well_known(&base)))
-            .unwrap_or_else(|| well_known(&issuer));
+        let (audiences_key, audiences) = audiences(lookup)?;
+        // What `build` would refuse is refused here, where the key to change is known.
+        Policy::new(
+            &issuer,
+            &audiences,
+            None,
+            DEFAULT_LEEWAY,
+            DEFAULT_MAX_LIFETIME,
+        )
+        .map_err(|error| match error.setting() {
+            "issuer" => error.about("JWT_ISSUER"),
+            _ => error.about(audiences_key),
+        })?;
+        let jwks_url = jwks_url(lookup, environment, &issuer)?;
         Ok(Self {
             environment,
             issuer,
@@ -157,7 +191,44 @@ impl VerifierSettings {
     }
 }
 
-fn audiences(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, ConfigError> {
+/// The address of the key set, from the nearest setting.
+fn jwks_url(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    environment: Environment,
+    issuer: &str,
+) -> Result<String, ConfigError> {
+    let (key, url) = if let Some(url) = set(lookup, "CORE_JWKS_URL") {
+        ("CORE_JWKS_URL", url)
+    } else {
+        let (key, base) = match set(lookup, "DAILEY_CORE_URL") {
+            Some(base) => ("DAILEY_CORE_URL", base),
+            None => ("JWT_ISSUER", issuer.to_owned()),
+        };
+        if base.contains(['?', '#']) {
+            let problem =
+                "a base address ends before `?` and `#`: set CORE_JWKS_URL to the key set's";
+            return Err(ConfigError::new(key, problem));
+        }
+        let base = base.strip_suffix('/').unwrap_or(&base);
+        (key, format!("{base}/.well-known/jwks.json"))
+    };
+    #[cfg(feature = "jwks-http")]
+    {
+        let loopback_http = match environment {
+            Environment::Production => LoopbackHttp::Refused,
+            Environment::Development => LoopbackHttp::Allowed,
+        };
+        Source::address(&url, loopback_http).map_err(|error| error.about(key))?;
+    }
+    #[cfg(not(feature = "jwks-http"))]
+    let _ = (key, environment);
+    Ok(url)
+}
+
+/// The audiences and the key that they come from.
+fn audiences(
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<(&'static str, Vec<String>), ConfigError> {
     let app_ids = set(lookup, "CORE_APP_ID").map(|value| list(&value));
     let audiences = set(lookup, "CORE_AUDIENCE").map(|value| list(&value));
     if let Some(ids) = &app_ids
@@ -169,7 +240,7 @@ fn audiences(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, Con
         ));
     }
     let (key, audiences) = match (app_ids, audiences) {
-        (Some(ids), Some(audiences)) if ids != audiences => {
+        (Some(ids), Some(audiences)) if !same(&ids, &audiences) => {
             return Err(ConfigError::new(
                 "CORE_APP_ID",
                 "CORE_AUDIENCE is set to something else: keep one of the two",
@@ -184,13 +255,12 @@ fn audiences(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, Con
             ));
         }
     };
-    if audiences.len() > MAX_AUDIENCES || audiences.iter().any(String::is_empty) {
-        return Err(ConfigError::new(
-            key,
-            "give 1 to 16 values, separated by commas",
-        ));
-    }
-    Ok(audiences)
+    Ok((key, audiences))
+}
+
+/// Whether both name the same, in whatever order.
+fn same(one: &[String], other: &[String]) -> bool {
+    one.iter().all(|entry| other.contains(entry)) && other.iter().all(|entry| one.contains(entry))
 }
 
 fn list(value: &str) -> Vec<String> {
@@ -211,7 +281,7 @@ fn set(lookup: &dyn Fn(&str) -> Option<String>, key: &str) -> Option<String> {
     lookup(key).filter(|value| !value.is_empty())
 }
 
-// A value that is not UTF-8 is taken with its bad bytes replaced, and fails where it is checked.
+// Where it matters, `from_env` has refused what is not UTF-8.
 fn process_variable(key: &str) -> Option<String> {
     std::env::var_os(key).map(|value| value.to_string_lossy().into_owned())
 }

@@ -247,7 +247,7 @@ impl Rejection {
             Self::LifetimeTooLong => (
                 "lifetime_too_long",
                 "the token lives longer than this service accepts",
-                "have the issuer issue tokens of at most 24 hours",
+                "have the issuer issue tokens of a shorter life (24 hours at most by default)",
             ),
         };
         Facts { code, wrong, hint }
@@ -377,6 +377,11 @@ impl ConfigError {
             setting,
             problem: problem.into(),
         }
+    }
+
+    /// The same problem, under the name of the setting that the caller knows.
+    pub(crate) fn about(self, setting: &'static str) -> Self {
+        Self { setting, ..self }
     }
 
     /// The environment key or builder method to change: `JWT_ISSUER`, `leeway`, …

@@ -57,7 +57,7 @@ impl Policy {
         if leeway > MAX_LEEWAY {
             return Err(ConfigError::new("leeway", "give at most 300 seconds"));
         }
-        if max_lifetime.is_zero() || max_lifetime > MAX_LIFETIME_LIMIT {
+        if !(Duration::from_secs(1)..=MAX_LIFETIME_LIMIT).contains(&max_lifetime) {
             return Err(ConfigError::new(
                 "max_lifetime",
                 "give 1 second to 366 days",
@@ -69,8 +69,9 @@ impl Policy {
             Some(types) => types
                 .iter()
                 .map(|accepted| {
-                    setting_text("accepted_types", accepted)?;
-                    Ok(strip_application(accepted).into())
+                    let bare = strip_application(accepted);
+                    setting_text("accepted_types", bare)?;
+                    Ok(bare.into())
                 })
                 .collect::<Result<_, ConfigError>>()?,
         };

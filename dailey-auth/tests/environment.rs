@@ -106,12 +106,59 @@ fn node_env_counts_only_without_dailey_env() {
 #[tokio::test]
 async fn only_development_allows_plain_http_on_loopback() {
     let local = ("CORE_JWKS_URL", "http://127.0.0.1:9/jwks.json");
-    let build = |environment| {
-        settings(&[ISSUER, APP, local, ("DAILEY_ENV", environment)])
-            .unwrap()
-            .builder()
-            .build()
-    };
-    assert!(build("development").is_ok());
-    assert_eq!(build("production").unwrap_err().setting(), "jwks_url");
+    let read = |environment| settings(&[ISSUER, APP, local, ("DAILEY_ENV", environment)]);
+    assert!(read("development").unwrap().builder().build().is_ok());
+    assert_eq!(read("production").unwrap_err(), "CORE_JWKS_URL");
+}
+
+#[test]
+fn an_error_names_the_key_to_change() {
+    let long = "x".repeat(600);
+    for (pairs, key) in [
+        (
+            &[("JWT_ISSUER", " https://core.example"), APP][..],
+            "JWT_ISSUER",
+        ),
+        (&[("JWT_ISSUER", "core"), APP], "JWT_ISSUER"),
+        (&[("JWT_ISSUER", "http://127.0.0.1:1"), APP], "JWT_ISSUER"),
+        (
+            &[("JWT_ISSUER", "https://core.example?x=1"), APP],
+            "JWT_ISSUER",
+        ),
+        (&[ISSUER, ("CORE_AUDIENCE", &long)], "CORE_AUDIENCE"),
+        (
+            &[ISSUER, APP, ("DAILEY_CORE_URL", "http://core")],
+            "DAILEY_CORE_URL",
+        ),
+        (
+            &[ISSUER, APP, ("DAILEY_CORE_URL", "https://core/?a=b")],
+            "DAILEY_CORE_URL",
+        ),
+        (
+            &[ISSUER, APP, ("CORE_JWKS_URL", "https://u:p@core/")],
+            "CORE_JWKS_URL",
+        ),
+        (
+            &[ISSUER, APP, ("CORE_JWKS_URL", "https:core/jwks")],
+            "CORE_JWKS_URL",
+        ),
+    ] {
+        assert_eq!(settings(pairs).unwrap_err(), key, "{pairs:?}");
+    }
+    let one = "CORE_APP_ID";
+    let (a, b) = (
+        format!("{GUID},{}", GUID.replace('6', "7")),
+        format!("{},{GUID}", GUID.replace('6', "7")),
+    );
+    assert!(
+        settings(&[ISSUER, (one, &a), ("CORE_AUDIENCE", &b)]).is_ok(),
+        "the order says nothing"
+    );
+}
+
+#[test]
+fn debug_shows_no_address() {
+    let url = ("CORE_JWKS_URL", "https://keys.example/?key=s3cret");
+    let shown = format!("{:?}", settings(&[ISSUER, APP, url]).unwrap());
+    assert!(!shown.contains("s3cret"), "{shown}");
 }

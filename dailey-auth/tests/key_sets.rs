@@ -113,6 +113,37 @@ fn two_keys_with_one_id_are_both_refused_unless_they_are_the_same() {
 }
 
 #[test]
+fn a_key_whose_private_half_is_published_is_refused_with_its_public_twin() {
+    let (betrayed, good) = (SigningKey::generate(), SigningKey::generate());
+    let mut private = betrayed.jwk();
+    private["d"] = "AQAB".into();
+    for kid in [betrayed.kid(), "another"] {
+        private["kid"] = kid.into();
+        for keys in [
+            [betrayed.jwk(), private.clone(), good.jwk()],
+            [private.clone(), good.jwk(), betrayed.jwk()],
+        ] {
+            let set = json!({ "keys": keys }).to_string();
+            let (keys, skipped) = KeySet::from_json(set.as_bytes()).unwrap();
+            assert_eq!(keys.kids().collect::<Vec<_>>(), [good.kid()]);
+            let alarmed = |key: &dailey_auth::SkippedKey| key.reason() == SkipReason::PrivateKey;
+            assert!(skipped.len() == 2 && skipped.iter().all(alarmed));
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_is_no_object_does_not_spoil_the_good_keys() {
+    let good = SigningKey::generate();
+    for odd in [json!(null), json!(1), json!("x"), json!([])] {
+        let set = json!({ "keys": [odd, good.jwk()] }).to_string();
+        let (keys, skipped) = KeySet::from_json(set.as_bytes()).unwrap();
+        assert_eq!(keys.kids().collect::<Vec<_>>(), [good.kid()]);
+        assert_eq!(skipped[0].reason(), SkipReason::Malformed);
+    }
+}
+
+#[test]
 fn documents_that_are_no_key_set_are_refused() {
     let verdict = |text: &str| KeySet::from_json(text.as_bytes()).map(|_| ()).unwrap_err();
     for text in [
@@ -122,7 +153,6 @@ fn documents_that_are_no_key_set_are_refused() {
         "null",
         r#"{"keys":{}}"#,
         r#"{"keys":null}"#,
-        r#"{"keys":[1]}"#,
         r#"{"keys":[],"keys":[]}"#,
         "<html></html>",
         r#"{"keys":[{"kid":"a","kid":"b"}]}"#,

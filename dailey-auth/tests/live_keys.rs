@@ -336,7 +336,9 @@ async fn the_snapshot_on_disk_starts_a_verifier_while_the_issuer_is_away() {
         .build()
         .unwrap();
     assert_eq!(foreign.health().state, KeysState::Missing);
-    assert_eq!(start().health().state, KeysState::Fresh);
+    let restored = start().health();
+    assert_eq!(restored.state, KeysState::Stale, "nobody has confirmed it");
+    assert!(restored.refreshing);
 }
 
 #[tokio::test]
@@ -383,4 +385,130 @@ async fn plain_http_is_refused_unless_allowed_and_loopback() {
     assert_eq!(build("http://127.0.0.1:1/", false), Err("jwks_url"));
     assert_eq!(build("http://localhost:1/", true), Err("jwks_url"));
     assert_eq!(build("http://core.example/", true), Err("jwks_url"));
+}
+
+#[tokio::test]
+async fn empty_or_malformed_pins_are_refused() {
+    let good = SigningKey::generate();
+    let build = |pins: &[&str]| {
+        let verifier = Verifier::builder("https://core.example", [APP]).pin_thumbprints(pins);
+        verifier
+            .build()
+            .map(|_| ())
+            .map_err(|error| error.setting())
+    };
+    assert_eq!(build(&[good.kid()]), Ok(()));
+    for pins in [
+        &[][..],
+        &[""],
+        &["x"],
+        &[&"+".repeat(43)],
+        &[good.kid(), "x"],
+    ] {
+        assert_eq!(build(pins), Err("pin_thumbprints"), "{pins:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_snapshot_that_others_may_have_written_is_ignored_and_no_link_is_followed() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.snapshot");
+    let key = SigningKey::generate();
+    let issuer = Issuer::start(&[&key]).await.unwrap();
+    let start = || {
+        Verifier::builder(issuer.url(), [APP])
+            .allow_loopback_http()
+            .snapshot_path(&path)
+            .build()
+            .unwrap()
+    };
+    // A link in the snapshot's place is replaced, and what it points at left alone.
+    let victim = folder.path().join("victim");
+    std::fs::write(&victim, "untouched").unwrap();
+    symlink(&victim, &path).unwrap();
+    let first = start();
+    first.ready(PATIENCE).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while std::fs::symlink_metadata(&path).unwrap().is_symlink() {
+        assert!(Instant::now() < deadline, "the snapshot was not written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(first);
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched");
+
+    issuer.set_fault(Fault::Status(500));
+    assert_eq!(start().health().state, KeysState::Stale);
+    let mode = |bits| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bits));
+    mode(0o666).unwrap();
+    assert_eq!(start().health().state, KeysState::Missing);
+    mode(0o600).unwrap();
+    let moved = folder.path().join("moved");
+    std::fs::rename(&path, &moved).unwrap();
+    symlink(&moved, &path).unwrap();
+    assert_eq!(start().health().state, KeysState::Missing);
+}
+
+#[test]
+fn a_disk_that_hangs_delays_nobody() {
+    // One thread for blocking work, and it is taken: the snapshot can never be written.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (release, hang) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        tokio::task::spawn_blocking(move || hang.recv());
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (SigningKey::generate(), SigningKey::generate());
+        let issuer = Issuer::start(&[&old]).await.unwrap();
+        let verifier = Verifier::builder(issuer.url(), [APP])
+            .allow_loopback_http()
+            .snapshot_path(folder.path().join("jwks.snapshot"))
+            .build()
+            .unwrap();
+        verifier.ready(PATIENCE).await.unwrap();
+        issuer.publish(&[&old, &new]);
+        let found = tokio::time::timeout(PATIENCE, verifier.verify(&token(&issuer, &new))).await;
+        assert_eq!(code(found.unwrap()), "accepted");
+        tokio::time::timeout(PATIENCE, verifier.refresh())
+            .await
+            .unwrap()
+            .unwrap();
+    });
+    drop(release);
+}
+
+#[tokio::test]
+async fn while_the_issuer_fails_a_good_token_is_never_called_bad() {
+    let (old, new) = (SigningKey::generate(), SigningKey::generate());
+    let issuer = Issuer::start(&[&old]).await.unwrap();
+    let verifier = verifier(&issuer).await;
+    issuer.publish(&[&old, &new]);
+    issuer.set_fault(Fault::Status(503));
+    let fresh = token(&issuer, &new);
+    for _ in 0..5 {
+        assert_eq!(code(verifier.verify(&fresh).await), "keys_unavailable");
+    }
+    issuer.set_fault(None);
+    verifier.refresh().await.unwrap();
+    assert_eq!(code(verifier.verify(&fresh).await), "accepted");
+}
+
+#[tokio::test]
+async fn a_key_id_that_a_fetch_did_not_find_is_remembered_whoever_asked() {
+    let key = SigningKey::generate();
+    let issuer = Issuer::start(&[&key]).await.unwrap();
+    let verifier = verifier(&issuer).await;
+    let stranger = token(&issuer, &SigningKey::generate());
+    let deadline = Instant::now() + PATIENCE;
+    while code(verifier.try_verify(&stranger)) != "kid_unknown" {
+        assert!(Instant::now() < deadline, "the answer never came");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(issuer.requests(), 2);
+    assert_eq!(code(verifier.verify(&stranger).await), "kid_unknown");
+    assert_eq!(issuer.requests(), 2);
 }

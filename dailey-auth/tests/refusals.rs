@@ -206,7 +206,8 @@ fn claims_are_held_to_their_types() {
             "1e300",
             "1e400",
             "-1e400",
-            "9007199254740993.0e1",
+            "9007199254740993",
+            "9007199254740992.5",
             "18446744073709551616",
         ] {
             let payload = claims("").replace(&format!("\"{name}\":"), "\"x\":");
@@ -531,10 +532,27 @@ fn a_verifier_cannot_be_built_half_configured() {
         setting(Verifier::builder(ISSUER, [APP]).accepted_types([""; 0])),
         Err("accepted_types")
     );
+    let base = || Verifier::builder(ISSUER, [APP]);
     assert_eq!(
-        setting(Verifier::builder(ISSUER, [APP]).jwks_url("https://x.example/")),
-        Err("key_set")
+        setting(base().accepted_types(["application/"])),
+        Err("accepted_types")
     );
+    let nearly_nothing = Duration::from_nanos(1);
+    assert_eq!(
+        setting(base().max_lifetime(nearly_nothing)),
+        Err("max_lifetime")
+    );
+    // What concerns a fetched key set is never quietly ignored.
+    assert_eq!(
+        setting(base().jwks_url("https://x.example/")),
+        Err("jwks_url")
+    );
+    assert_eq!(
+        setting(base().pin_thumbprints(["x"])),
+        Err("pin_thumbprints")
+    );
+    assert_eq!(setting(base().trust_for(Duration::ZERO)), Err("trust_for"));
+    assert_eq!(setting(base().snapshot_path("x")), Err("snapshot_path"));
 }
 
 #[test]

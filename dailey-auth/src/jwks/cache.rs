@@ -91,8 +91,15 @@ pub(crate) struct Trusted {
     pub(crate) keys: Arc<KeySet>,
     /// From here on the keys are no longer believed.
     pub(crate) until: Moment,
-    pub(crate) fetched_at: Moment,
+    /// When it was taken in, and how old it was then: more than nothing for a set from the disk.
+    taken_in: (Moment, Duration),
     etag: Option<String>,
+}
+
+impl Trusted {
+    fn is_restored(&self) -> bool {
+        !self.taken_in.1.is_zero()
+    }
 }
 
 /// What to do next.
@@ -129,7 +136,10 @@ pub(crate) struct Progress {
 /// What an operator asks about.
 #[derive(Debug, Clone)]
 pub(crate) struct Status {
-    pub(crate) fetched_at: Option<Moment>,
+    /// Time since the set at hand was fetched.
+    pub(crate) age: Option<Duration>,
+    /// Whether the last fetch brought or confirmed the set at hand.
+    pub(crate) fresh: bool,
     pub(crate) next_refresh: Moment,
     pub(crate) failures: u32,
     pub(crate) last_error: Option<FetchError>,
@@ -158,6 +168,8 @@ pub(crate) struct Cache {
     failures: u32,
     last_error: Option<FetchError>,
     budget: Budget,
+    /// Key ids that somebody wants the fetch under way, or the next one, to tell about.
+    asked: Vec<Box<str>>,
     negative: NegativeKids,
 }
 
@@ -178,6 +190,7 @@ impl Cache {
                 left: BUDGET,
                 counted_at: now,
             },
+            asked: Vec::new(),
             negative: NegativeKids::default(),
         }
     }
@@ -189,10 +202,12 @@ impl Cache {
             .trust_for
             .checked_sub(age)
             .filter(|left| !left.is_zero())?;
+        // Never quite no age: what is on the disk was not fetched in this life.
+        let age = age.max(Duration::from_nanos(1));
         self.trusted = Some(Trusted {
             keys: Arc::new(keys),
             until: now + left,
-            fetched_at: now.saturating_sub(age),
+            taken_in: (now, age),
             etag: None,
         });
         self.trusted.as_ref()
@@ -234,7 +249,8 @@ impl Cache {
             .take()
             .map_or(self.started, |flight| flight.number);
         self.progress.finished = number;
-        let (trusted, fresh_for) = match (outcome, self.trusted.take()) {
+        let asked = std::mem::take(&mut self.asked);
+        let (keys, etag, fresh_for) = match (outcome, self.trusted.take()) {
             (
                 FetchOutcome::Fetched {
                     keys,
@@ -243,34 +259,20 @@ impl Cache {
                 },
                 before,
             ) => {
-                let unchanged = before.filter(|before| before.keys.same_keys(&keys));
-                if unchanged.is_none() {
+                if let Some(before) = before.filter(|before| before.keys.same_keys(&keys)) {
+                    (before.keys, etag, fresh_for)
+                } else {
                     self.negative.clear();
+                    (Arc::new(keys), etag, fresh_for)
                 }
-                let keys = unchanged.map_or_else(|| Arc::new(keys), |before| before.keys);
-                (
-                    Trusted {
-                        keys,
-                        until: now + self.rules.trust_for,
-                        fetched_at: now,
-                        etag,
-                    },
-                    fresh_for,
-                )
             }
-            (FetchOutcome::NotModified { fresh_for }, Some(before)) => {
-                let until = now + self.rules.trust_for;
-                (
-                    Trusted {
-                        until,
-                        fetched_at: now,
-                        ..before
-                    },
-                    fresh_for,
-                )
+            // Only an answer to our own validator says that what we hold is what is published.
+            (FetchOutcome::NotModified { fresh_for }, Some(before)) if before.etag.is_some() => {
+                (before.keys, before.etag, fresh_for)
             }
-            (FetchOutcome::NotModified { .. }, None) => {
-                self.fail(now, FetchError::NotModifiedWithoutSet);
+            (FetchOutcome::NotModified { .. }, before) => {
+                self.trusted = before;
+                self.fail(now, FetchError::NotModifiedUnasked);
                 return None;
             }
             (FetchOutcome::Failed(error), before) => {
@@ -279,11 +281,19 @@ impl Cache {
                 return None;
             }
         };
+        for kid in asked.iter().filter(|kid| keys.find(kid).is_none()) {
+            self.negative.insert(now, kid);
+        }
         self.progress.succeeded = number;
         self.failures = 0;
         self.last_error = None;
         self.due = now + self.until_refresh(fresh_for);
-        Some(self.trusted.insert(trusted))
+        Some(self.trusted.insert(Trusted {
+            keys,
+            until: now + self.rules.trust_for,
+            taken_in: (now, Duration::ZERO),
+            etag,
+        }))
     }
 
     fn fail(&mut self, now: Moment, error: FetchError) {
@@ -308,41 +318,59 @@ impl Cache {
         (self.jitter)().clamp(0.0, 1.0)
     }
 
-    /// Whether a fetch could still tell more about `kid`: looked at before the token's claims are,
-    /// and before the budget is touched.
-    pub(crate) fn might_fetch(&mut self, now: Moment, kid: &str) -> bool {
-        !self.negative.contains(now, kid)
-            && (self.flight.is_some() || self.wanted || self.budget.left(now) > 0)
+    /// Whether it is known that `kid` cannot be had now, without touching anything: looked at
+    /// before the token's claims are.
+    pub(crate) fn refuses_kid(&mut self, now: Moment, kid: &str) -> Option<UnknownKid> {
+        if self.negative.contains(now, kid) {
+            return Some(UnknownKid::NotInSet);
+        }
+        match &self.flight {
+            Some(flight) if self.progress.late == flight.number => Some(UnknownKid::Unavailable),
+            Some(_) => None,
+            None if self.wanted || now >= self.due || self.budget.left(now) > 0 => None,
+            None => Some(self.without_fetch()),
+        }
     }
 
     /// Decides about a key id that is not in the set at hand.
     pub(crate) fn on_unknown_kid(&mut self, now: Moment, kid: &str) -> UnknownKid {
-        if self.negative.contains(now, kid) {
-            return UnknownKid::NotInSet;
+        if let Some(refusal) = self.refuses_kid(now, kid) {
+            return refusal;
         }
-        if let Some(flight) = &self.flight {
-            return if self.progress.late == flight.number {
-                UnknownKid::Unavailable
-            } else {
-                UnknownKid::Join(flight.number)
-            };
-        }
-        if !self.wanted {
-            if !self.budget.take(now) {
-                // Without any set a good token must not be called bad.
-                return match self.trusted {
-                    Some(_) => UnknownKid::NotInSet,
-                    None => UnknownKid::Unavailable,
-                };
+        let flight = if let Some(flight) = &self.flight {
+            flight.number
+        } else {
+            // A fetch that is due comes anyway and costs nothing.
+            let comes = self.wanted || now >= self.due;
+            if !comes && !self.budget.take(now) {
+                return self.without_fetch();
             }
             self.wanted = true;
+            self.started + 1
+        };
+        if self.asked.len() < NEGATIVE_KIDS && !self.asked.iter().any(|asked| **asked == *kid) {
+            self.asked.push(kid.into());
         }
-        UnknownKid::Join(self.started + 1)
+        UnknownKid::Join(flight)
     }
 
-    /// Remembers that a fresh set did not hold `kid`.
-    pub(crate) fn on_absent_kid(&mut self, now: Moment, kid: &str) {
-        self.negative.insert(now, kid);
+    /// What is said of an unknown key id when nobody will look. With a set that the issuer has
+    /// confirmed it is refused; while the issuer fails, a good token must not be called bad.
+    fn without_fetch(&self) -> UnknownKid {
+        if self.is_fresh() {
+            UnknownKid::NotInSet
+        } else {
+            UnknownKid::Unavailable
+        }
+    }
+
+    /// Whether the last fetch brought or confirmed the set at hand.
+    fn is_fresh(&self) -> bool {
+        self.failures == 0
+            && self
+                .trusted
+                .as_ref()
+                .is_some_and(|trusted| !trusted.is_restored())
     }
 
     /// Asks for a fetch that starts from now on, whatever the budget: an operator's word.
@@ -357,7 +385,11 @@ impl Cache {
 
     pub(crate) fn status(&mut self, now: Moment) -> Status {
         Status {
-            fetched_at: self.trusted.as_ref().map(|trusted| trusted.fetched_at),
+            age: self.trusted.as_ref().map(|trusted| {
+                let (at, age_then) = trusted.taken_in;
+                now.saturating_sub(at) + age_then
+            }),
+            fresh: self.is_fresh(),
             next_refresh: self.due,
             failures: self.failures,
             last_error: self.last_error,
@@ -522,7 +554,7 @@ mod tests {
             cold.on_fetched(seconds(0), FetchOutcome::NotModified { fresh_for: None })
                 .is_none()
         );
-        assert_eq!(cold.last_error, Some(FetchError::NotModifiedWithoutSet));
+        assert_eq!(cold.last_error, Some(FetchError::NotModifiedUnasked));
     }
 
     #[test]
@@ -570,26 +602,18 @@ mod tests {
         assert!(matches!(cache.next(now), Next::Fetch { .. }));
         assert_eq!(cache.on_unknown_kid(now, "z"), UnknownKid::Join(2));
         cache.on_fetched(now, fetched(key_set(&[("a", 0)])));
-        cache.on_absent_kid(now, "x");
-        assert_eq!(
-            cache.on_unknown_kid(now, "x"),
-            UnknownKid::NotInSet,
-            "remembered"
-        );
-        assert_eq!(
-            cache.on_unknown_kid(now, "y"),
-            UnknownKid::Join(3),
-            "the second of two"
-        );
+        for kid in ["x", "y", "z"] {
+            let said = cache.on_unknown_kid(now, kid);
+            assert_eq!(said, UnknownKid::NotInSet, "{kid} is remembered");
+        }
+        let second = cache.on_unknown_kid(now, "v");
+        assert_eq!(second, UnknownKid::Join(3), "the second of two");
         cache.next(now);
-        cache.on_fetched(now, failed());
+        cache.on_fetched(now, fetched(key_set(&[("a", 0)])));
+        let spent = cache.on_unknown_kid(now, "w");
+        assert_eq!(spent, UnknownKid::NotInSet, "the budget is spent");
         assert_eq!(
-            cache.on_unknown_kid(now, "y"),
-            UnknownKid::NotInSet,
-            "the budget is spent"
-        );
-        assert_eq!(
-            cache.on_unknown_kid(seconds(40), "y"),
+            cache.on_unknown_kid(seconds(40), "u"),
             UnknownKid::Join(4),
             "one more in 30 s"
         );
@@ -629,8 +653,10 @@ mod tests {
     #[test]
     fn without_any_set_no_token_is_called_bad() {
         let mut cache = cache();
-        for expected in [UnknownKid::Join(1), UnknownKid::Join(2)] {
-            assert_eq!(cache.on_unknown_kid(seconds(0), "x"), expected);
+        // The first fetch is due anyway; two more are the budget.
+        for flight in [1, 2, 3] {
+            let said = cache.on_unknown_kid(seconds(0), "x");
+            assert_eq!(said, UnknownKid::Join(flight));
             cache.next(seconds(0));
             cache.on_fetched(seconds(0), failed());
         }
@@ -640,25 +666,63 @@ mod tests {
         );
     }
 
+    /// Has a fetch tell that these key ids are not in the set.
+    fn remember(cache: &mut Cache, now: Moment, kids: impl IntoIterator<Item = String>) {
+        for kid in kids {
+            let _ = cache.on_unknown_kid(now, &kid);
+        }
+        assert!(matches!(cache.next(now), Next::Fetch { .. }));
+        cache.on_fetched(now, fetched(key_set(&[("a", 0)])));
+    }
+
     #[test]
     fn remembered_kids_are_forgotten_when_the_set_changes_and_after_a_minute() {
         let mut cache = warm_cache();
-        cache.on_absent_kid(seconds(1), "b");
-        assert!(!cache.might_fetch(seconds(2), "b"));
-        assert!(cache.might_fetch(seconds(61), "b"));
-        cache.next(seconds(300));
-        cache.on_absent_kid(seconds(300), "b");
-        cache.on_fetched(seconds(300), fetched(key_set(&[("a", 0), ("b", 1)])));
-        assert!(cache.might_fetch(seconds(300), "b"));
+        remember(&mut cache, seconds(1), ["b".to_owned()]);
+        let refusal = cache.refuses_kid(seconds(60), "b");
+        assert_eq!(refusal, Some(UnknownKid::NotInSet));
+        assert_eq!(cache.refuses_kid(seconds(61), "b"), None);
+        remember(&mut cache, seconds(90), ["b".to_owned()]);
+        cache.want_refresh();
+        cache.next(seconds(91));
+        cache.on_fetched(seconds(91), fetched(key_set(&[("a", 0), ("c", 1)])));
+        assert_eq!(cache.refuses_kid(seconds(150), "b"), None);
     }
 
     #[test]
     fn remembered_kids_are_bounded() {
         let mut cache = warm_cache();
-        for n in 0..10_000 {
-            cache.on_absent_kid(seconds(1), &n.to_string());
-        }
+        remember(&mut cache, seconds(1), (0..10_000).map(|n| n.to_string()));
         assert_eq!(cache.negative.seen_at.len(), NEGATIVE_KIDS);
+        assert!(cache.asked.is_empty());
+    }
+
+    #[test]
+    fn while_the_issuer_fails_no_token_is_called_bad() {
+        let mut cache = warm_cache();
+        let now = seconds(10);
+        for flight in [2, 3] {
+            assert_eq!(cache.on_unknown_kid(now, "new"), UnknownKid::Join(flight));
+            cache.next(now);
+            cache.on_fetched(now, failed());
+        }
+        let spent = cache.on_unknown_kid(now, "new");
+        assert_eq!(spent, UnknownKid::Unavailable);
+        // The retry that is due anyway costs no budget.
+        let due = cache.due;
+        assert_eq!(cache.on_unknown_kid(due, "new"), UnknownKid::Join(4));
+    }
+
+    #[test]
+    fn a_304_that_nobody_asked_for_renews_nothing() {
+        let mut cache = cache();
+        cache.restore(seconds(0), key_set(&[("a", 0)]), seconds(60));
+        assert_eq!(cache.next(seconds(0)), Next::Fetch { etag: None });
+        let answer = FetchOutcome::NotModified { fresh_for: None };
+        assert!(cache.on_fetched(seconds(0), answer).is_none());
+        assert_eq!(cache.last_error, Some(FetchError::NotModifiedUnasked));
+        let until = cache.trusted.as_ref().unwrap().until;
+        assert_eq!(until + seconds(60), DEFAULT_TRUST_FOR);
     }
 
     #[test]
@@ -678,6 +742,9 @@ mod tests {
             )
             .unwrap();
         assert_eq!(trusted.until, seconds(60));
+        let status = cache.status(seconds(1));
+        assert_eq!(status.age, Some(seconds(86_341)));
+        assert!(!status.fresh, "nobody has confirmed it in this life");
         assert!(
             matches!(cache.next(seconds(0)), Next::Fetch { .. }),
             "and refreshed at once"

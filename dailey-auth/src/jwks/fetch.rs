@@ -51,16 +51,16 @@ pub enum FetchError {
     /// The answer is compressed, which was not asked for.
     #[error("the issuer's answer is compressed")]
     ContentEncoding,
-    /// "Not modified" although there is nothing yet that could be.
-    #[error("the issuer answered 304 although no key set is held")]
-    NotModifiedWithoutSet,
+    /// "Not modified" (304) although nothing was asked on a condition.
+    #[error("the issuer answered 304 to a request without a condition")]
+    NotModifiedUnasked,
     /// The document is not a usable key set.
     #[error(transparent)]
     KeySet(KeySetError),
-    /// The file cannot be read.
+    /// The file is not there, not a plain file, or cannot be read.
     #[error("the key set file cannot be read")]
     File,
-    /// The fetch itself failed, which is a defect of this crate.
+    /// The fetch itself failed, or the runtime on which the verifier was built has ended.
     #[error("the fetch ended unexpectedly")]
     Internal,
 }
@@ -70,8 +70,8 @@ pub enum FetchError {
 pub(crate) struct HttpSettings {
     /// Trust only this authority (PEM) instead of the platform's roots.
     pub(crate) root_certificate_pem: Option<Vec<u8>>,
-    /// Take in only keys with these thumbprints; empty means all.
-    pub(crate) pinned_thumbprints: Vec<String>,
+    /// Take in only keys with these thumbprints.
+    pub(crate) pinned_thumbprints: Option<Vec<String>>,
 }
 
 /// Fetches one key set again and again.
@@ -79,7 +79,7 @@ pub(crate) struct HttpSettings {
 pub(crate) struct Fetcher {
     source: Source,
     client: Option<Client>,
-    pinned_thumbprints: Vec<String>,
+    pinned_thumbprints: Option<Vec<String>>,
 }
 
 impl Fetcher {
@@ -130,7 +130,8 @@ impl Fetcher {
         if !one(headers, &CONTENT_TYPE).is_some_and(is_json) {
             return Err(FetchError::ContentType);
         }
-        if one(headers, &CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+        if codings.any(|coding| coding != "identity") {
             return Err(FetchError::ContentEncoding);
         }
         let etag = one(headers, &ETAG)
@@ -147,6 +148,10 @@ impl Fetcher {
 
     async fn read_file(&self, path: &Path) -> Result<FetchOutcome, FetchError> {
         let read = async {
+            // Looked at before it is opened: opening a pipe would wait for a writer.
+            if !tokio::fs::metadata(path).await?.is_file() {
+                return Err(std::io::ErrorKind::InvalidInput.into());
+            }
             let file = tokio::fs::File::open(path).await?;
             let mut bytes = Vec::new();
             // One byte more than allowed, so that "too large" is seen.
@@ -171,10 +176,10 @@ impl Fetcher {
     pub(crate) fn take_in(&self, document: &[u8]) -> Result<KeySet, FetchError> {
         let (keys, skipped) = KeySet::from_json(document).map_err(FetchError::KeySet)?;
         tell_skipped(&skipped);
-        if self.pinned_thumbprints.is_empty() {
+        let Some(pinned) = &self.pinned_thumbprints else {
             return Ok(keys);
-        }
-        let (keys, skipped) = keys.pinned(&self.pinned_thumbprints);
+        };
+        let (keys, skipped) = keys.pinned(pinned);
         tell_skipped(&skipped);
         keys.ok_or(FetchError::KeySet(KeySetError::NoUsableKey))
     }

@@ -65,16 +65,21 @@ impl LiveKeys {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let published = ArcSwapOption::empty();
-        if let Some(snapshot) = &snapshot
-            && let Some((document, age)) = snapshot.load()
-            && let Ok(keys) = fetcher.take_in(&document)
-            && let Some(trusted) = cache.restore(clock.monotonic(), keys, age)
-        {
-            tracing::info!(
-                age_seconds = age.as_secs(),
-                "starting with the key set on disk"
-            );
-            published.store(Some(Arc::new(Published::from(trusted))));
+        if let Some((document, age)) = snapshot.as_ref().and_then(SnapshotFile::load) {
+            let restored = fetcher
+                .take_in(&document)
+                .ok()
+                .and_then(|keys| cache.restore(clock.monotonic(), keys, age));
+            let age_seconds = age.as_secs();
+            if let Some(trusted) = restored {
+                tracing::info!(age_seconds, "starting with the key set on disk");
+                published.store(Some(Arc::new(Published::from(trusted))));
+            } else {
+                tracing::warn!(
+                    age_seconds,
+                    "the key set snapshot is ignored: it is too old or holds no usable key"
+                );
+            }
         }
         let shared = Arc::new(Shared {
             cache: Mutex::new(cache),
@@ -102,10 +107,10 @@ impl LiveKeys {
         self.shared.published.load()
     }
 
-    pub(crate) fn might_fetch(&self, kid: &str) -> bool {
-        self.shared
-            .cache()
-            .might_fetch(self.shared.clock.monotonic(), kid)
+    /// Whether it is known, without touching anything, that `kid` cannot be had now.
+    pub(crate) fn refuses_kid(&self, kid: &str) -> Option<UnknownKid> {
+        let now = self.shared.clock.monotonic();
+        self.shared.cache().refuses_kid(now, kid)
     }
 
     /// Decides about an unknown key id and sees to it that a fetch starts where one is wanted.
@@ -118,12 +123,6 @@ impl LiveKeys {
             self.shared.wake.notify_one();
         }
         decision
-    }
-
-    pub(crate) fn on_absent_kid(&self, kid: &str) {
-        self.shared
-            .cache()
-            .on_absent_kid(self.shared.clock.monotonic(), kid);
     }
 
     /// Asks for a fetch now and returns its number.
@@ -153,14 +152,20 @@ impl LiveKeys {
             .is_ok_and(|progress| progress.succeeded >= flight)
     }
 
-    /// Waits until there is a key set at all.
-    pub(crate) async fn first_set(&self) {
+    /// Waits until there is a key set to be trusted.
+    pub(crate) async fn usable(&self) {
         let mut progress = self.progress.clone();
-        while self.load().is_none() {
+        let usable = |published: &Published| self.shared.clock.monotonic() < published.until;
+        while !self.load().as_deref().is_some_and(usable) {
             if progress.changed().await.is_err() {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// Whether the refresher is at work: it ends with its runtime.
+    pub(crate) fn is_refreshing(&self) -> bool {
+        self.progress.has_changed().is_ok()
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -184,7 +189,15 @@ struct Refresher {
 impl Refresher {
     async fn run(self) {
         let mut flight: Option<Flight> = None;
+        // The disk may hang: nothing here ever waits for it. Of several sets the last one counts.
+        let mut saving: Option<JoinHandle<()>> = None;
+        let mut unsaved: Option<Arc<KeySet>> = None;
         loop {
+            if saving.is_none()
+                && let (Some(snapshot), Some(keys)) = (&self.snapshot, unsaved.take())
+            {
+                saving = Some(snapshot.store(&keys));
+            }
             let now = self.shared.clock.monotonic();
             let (next, progress) = {
                 let mut cache = self.shared.cache();
@@ -202,40 +215,35 @@ impl Refresher {
             tokio::select! {
                 outcome = landing(&mut flight) => {
                     flight = None;
-                    self.take_in(outcome).await;
+                    if let Some(keys) = self.take_in(outcome) {
+                        unsaved = Some(keys);
+                    }
                 }
+                () = finished(&mut saving) => saving = None,
                 () = self.shared.wake.notified() => {}
                 () = sleep => {}
             }
         }
     }
 
-    async fn take_in(&self, outcome: FetchOutcome) {
-        let failure = match &outcome {
-            FetchOutcome::Failed(error) => Some(*error),
-            _ => None,
-        };
+    /// Publishes what a fetch brought, or tells why it brought nothing; returns what to save.
+    fn take_in(&self, outcome: FetchOutcome) -> Option<Arc<KeySet>> {
         let now = self.shared.clock.monotonic();
         let (trusted, status, progress) = {
             let mut cache = self.shared.cache();
             let trusted = cache.on_fetched(now, outcome).cloned();
             (trusted, cache.status(now), cache.progress())
         };
-        if let Some(trusted) = &trusted {
-            self.publish(trusted);
-        } else {
-            let error = status
-                .last_error
-                .or(failure)
-                .unwrap_or(FetchError::Internal);
-            let retry_in_ms = status.next_refresh.saturating_sub(now).as_millis();
-            tracing::warn!(%error, failures = status.failures, retry_in_ms, "the key set could not be refreshed");
+        match (&trusted, status.last_error) {
+            (Some(trusted), _) => self.publish(trusted),
+            (None, error) => {
+                let error = error.unwrap_or(FetchError::Internal);
+                let retry_in_ms = status.next_refresh.saturating_sub(now).as_millis();
+                tracing::warn!(%error, failures = status.failures, retry_in_ms, "the key set could not be refreshed");
+            }
         }
-        // Callers are told before the disk is asked.
         self.tell(progress);
-        if let (Some(snapshot), Some(trusted)) = (&self.snapshot, trusted) {
-            snapshot.store(&trusted.keys).await;
-        }
+        trusted.map(|trusted| trusted.keys)
     }
 
     fn publish(&self, trusted: &Trusted) {
@@ -280,6 +288,14 @@ async fn landing(flight: &mut Option<Flight>) -> FetchOutcome {
         Some(flight) => (&mut flight.0)
             .await
             .unwrap_or(FetchOutcome::Failed(FetchError::Internal)),
+        None => std::future::pending().await,
+    }
+}
+
+async fn finished(saving: &mut Option<JoinHandle<()>>) {
+    match saving {
+        // Whether it was saved is told where it is tried.
+        Some(saving) => drop(saving.await),
         None => std::future::pending().await,
     }
 }

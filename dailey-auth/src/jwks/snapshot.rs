@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::keys::{KeySet, MAX_JWKS_BYTES};
@@ -52,8 +53,10 @@ enum Unusable {
     Damaged,
     #[error("it was written for another issuer or address")]
     Foreign,
-    #[error("others may write it: set its mode to 0600")]
-    Writable,
+    #[error("it is a link, a folder or a device: name a plain file")]
+    NotAFile,
+    #[error("others may have written it: it must belong to this user and have mode 0600")]
+    NotOurs,
     #[error("it is from the future: check the clock")]
     Future,
 }
@@ -82,10 +85,7 @@ impl SnapshotFile {
     }
 
     fn read(&self) -> Result<(Vec<u8>, Duration), Unusable> {
-        let file = File::open(&self.path)?;
-        if others_may_write(&file)? {
-            return Err(Unusable::Writable);
-        }
+        let file = open_own(&self.path)?;
         let mut text = String::new();
         file.take(MAX_FILE_BYTES + 1)
             .read_to_string(&mut text)
@@ -110,8 +110,9 @@ impl SnapshotFile {
         Ok((document.as_bytes().to_vec(), now.saturating_sub(fetched_at)))
     }
 
-    /// Writes the set, whole or not at all. A failure is told and otherwise harmless.
-    pub(crate) async fn store(&self, keys: &KeySet) {
+    /// Writes the set, whole or not at all, on a thread for blocking work. A failure is told and
+    /// otherwise harmless.
+    pub(crate) fn store(&self, keys: &KeySet) -> JoinHandle<()> {
         let now = self
             .clock
             .now()
@@ -124,20 +125,17 @@ impl SnapshotFile {
             keys: keys.to_jwks(),
         };
         let path = self.path.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let document = serde_json::to_string(&content)?;
-            replace(
-                &path,
-                &format!("{MAGIC}{}\n{document}", checksum(&document)),
-            )
-        });
-        let failure = match written.await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the write was cut short".to_owned(),
-        };
-        tracing::warn!(path = %self.path.display(), %failure, "the key set snapshot is not written");
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = write(&path, &content) {
+                tracing::warn!(path = %path.display(), %error, "the key set snapshot is not written");
+            }
+        })
     }
+}
+
+fn write(path: &Path, content: &Content) -> io::Result<()> {
+    let document = serde_json::to_string(content)?;
+    replace(path, &format!("{MAGIC}{}\n{document}", checksum(&document)))
 }
 
 fn checksum(document: &str) -> String {
@@ -147,21 +145,25 @@ fn checksum(document: &str) -> String {
 
 /// Temporary file, fsync, rename, fsync of the folder.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut random = [0; 8];
+    aws_lc_rs::rand::fill(&mut random).map_err(io::Error::other)?;
     let mut name = path
         .file_name()
         .ok_or(io::ErrorKind::InvalidInput)?
         .to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    name.push(format!(".{}.tmp", data_encoding::HEXLOWER.encode(&random)));
     let temporary = path.with_file_name(name);
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // Never a file, nor a link, that somebody put there.
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&temporary).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    if let Err(error) = written.and_then(|()| std::fs::rename(&temporary, path)) {
+    let mut file = options.open(&temporary)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if let Err(error) = written {
         // Best effort: the error that counts is the first one.
         std::fs::remove_file(&temporary).ok();
         return Err(error);
@@ -172,13 +174,21 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-#[cfg(unix)]
-fn others_may_write(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    Ok(file.metadata()?.mode() & 0o022 != 0)
-}
-
-#[cfg(not(unix))]
-fn others_may_write(_: &File) -> io::Result<bool> {
-    Ok(false)
+/// Opens a plain file that only we, or the system's administrator, can have written.
+fn open_own(path: &Path) -> Result<File, Unusable> {
+    // Looked at before it is opened: opening a pipe would wait for a writer.
+    if !std::fs::symlink_metadata(path)?.is_file() {
+        return Err(Unusable::NotAFile);
+    }
+    let file = File::open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = file.metadata()?;
+        let ours = [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+        if !ours || metadata.mode() & 0o022 != 0 {
+            return Err(Unusable::NotOurs);
+        }
+    }
+    Ok(file)
 }

@@ -30,6 +30,17 @@ impl Source {
         if text.len() > MAX_URL_BYTES {
             return Err(refused("give an address of at most 2048 bytes"));
         }
+        // The URL parser mends what browsers mend. A setting is to be right as it stands.
+        let scheme_stands = ["https://", "http://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme));
+        if !scheme_stands
+            || text
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+        {
+            return Err(refused("give a full https address, without spaces"));
+        }
         let url = Url::parse(text).map_err(|_| refused("give a full https address"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused("leave user and password out of the address"));
@@ -107,6 +118,11 @@ mod tests {
             "https://:pw@core.example/",
             "https://core.example/#x",
             "core.example/jwks",
+            "https:core.example/jwks",
+            " https://core.example/",
+            "https://core.example/ ",
+            "https://core.exa\tmple/",
+            "https://core.example\\@evil.example/",
             "",
             "https://",
         ] {

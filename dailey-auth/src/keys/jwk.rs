@@ -27,8 +27,7 @@ pub(crate) struct RsaKey {
     key: ParsedPublicKey,
     modulus_bytes: usize,
     thumbprint: Thumbprint,
-    /// The modulus as base64url, for writing the key down again.
-    #[cfg(feature = "jwks-http")]
+    /// The modulus as base64url: one text for each key.
     n: Box<str>,
 }
 
@@ -43,6 +42,11 @@ impl RsaKey {
         }
         base64url::decode::<512>(signature)
             .is_some_and(|signature| self.key.verify_sig(message, &signature).is_ok())
+    }
+
+    /// The modulus as canonical base64url.
+    pub(crate) fn modulus(&self) -> &str {
+        &self.n
     }
 
     pub(crate) fn thumbprint(&self) -> Thumbprint {
@@ -79,7 +83,6 @@ impl RsaKey {
             key,
             modulus_bytes: modulus.len(),
             thumbprint,
-            #[cfg(feature = "jwks-http")]
             n: n.into(),
         })
     }
@@ -124,6 +127,8 @@ impl fmt::Display for Thumbprint {
 pub(crate) struct Jwk {
     pub(crate) kid: Option<Box<str>>,
     pub(crate) key: Result<RsaKey, SkipReason>,
+    /// The modulus of a key whose private half stands in the document, as it is written there.
+    pub(crate) betrayed: Option<Box<str>>,
 }
 
 impl Jwk {
@@ -143,7 +148,18 @@ impl Jwk {
             None => Err(SkipReason::KidMissing),
             Some(_) => members.rsa_key(),
         };
-        Ok(Self { kid, key })
+        let modulus = || members.n.and_then(Value::text).map(Text::unescaped);
+        let betrayed = members.private.then(modulus).flatten().map(Into::into);
+        Ok(Self { kid, key, betrayed })
+    }
+
+    /// An entry that is not even an object.
+    pub(crate) fn not_an_object() -> Self {
+        Self {
+            kid: None,
+            key: Err(SkipReason::Malformed),
+            betrayed: None,
+        }
     }
 }
 

@@ -59,13 +59,13 @@ impl KeySet {
 
         let mut entries = Vec::new();
         for entry in list.values() {
-            let Value::Object(object) = entry else {
-                return Err(KeySetError::Malformed);
-            };
             if entries.len() == MAX_KEYS {
                 return Err(KeySetError::TooManyKeys);
             }
-            entries.push(Jwk::read(object).map_err(|_| KeySetError::Malformed)?);
+            entries.push(match entry {
+                Value::Object(object) => Jwk::read(object).map_err(|_| KeySetError::Malformed)?,
+                _ => Jwk::not_an_object(),
+            });
         }
         let (keys, skipped) = sort_out(entries);
         if keys.is_empty() {
@@ -132,29 +132,36 @@ impl KeySet {
 }
 
 /// Parts the usable keys from the others.
-fn sort_out(entries: Vec<Jwk>) -> (Vec<(Box<str>, RsaKey)>, Vec<SkippedKey>) {
+fn sort_out(mut entries: Vec<Jwk>) -> (Vec<(Box<str>, RsaKey)>, Vec<SkippedKey>) {
+    // A key is its modulus: with its private half published, its public twin is as good as none.
+    let betrayed: Vec<_> = entries
+        .iter_mut()
+        .filter_map(|entry| entry.betrayed.take())
+        .collect();
     let mut keys: Vec<(Box<str>, RsaKey)> = Vec::new();
     let mut ambiguous: Vec<Box<str>> = Vec::new();
     let mut skipped = Vec::new();
-    for Jwk { kid, key } in entries {
-        match (kid, key) {
-            (Some(kid), Ok(key)) => match keys.iter().find(|(own, _)| *own == kid) {
+    for Jwk { kid, key, .. } in entries {
+        let key = key.and_then(|key| {
+            if betrayed.iter().any(|modulus| **modulus == *key.modulus()) {
+                return Err(SkipReason::PrivateKey);
+            }
+            Ok((kid.clone().ok_or(SkipReason::KidMissing)?, key))
+        });
+        match key {
+            Err(reason) => skipped.push(SkippedKey { kid, reason }),
+            Ok((kid, key)) => match keys.iter().find(|(own, _)| *own == kid) {
                 None => keys.push((kid, key)),
                 // The same key twice says nothing new.
-                Some((_, own)) if own.thumbprint() == key.thumbprint() => {}
+                Some((_, own)) if own.modulus() == key.modulus() => {}
                 Some(_) => {
+                    ambiguous.push(kid.clone());
                     skipped.push(SkippedKey {
-                        kid: Some(kid.clone()),
+                        kid: Some(kid),
                         reason: SkipReason::KidAmbiguous,
                     });
-                    ambiguous.push(kid);
                 }
             },
-            (kid, Err(reason)) => skipped.push(SkippedKey { kid, reason }),
-            (None, Ok(_)) => skipped.push(SkippedKey {
-                kid: None,
-                reason: SkipReason::KidMissing,
-            }),
         }
     }
     keys.retain(|(kid, _)| {

@@ -223,16 +223,19 @@ pub(crate) struct Number<'a> {
 }
 
 impl Number<'_> {
-    /// The value, when it is finite and no minus sign stands before it; `-0` is refused with the
-    /// other negatives, since no issuer has a reason to write it.
+    /// The value from 0 to 2^53: up to there every whole number is one `f64`, so that nothing is
+    /// rounded into the range. `-0` is refused with the other negatives, since no issuer has a
+    /// reason to write it.
     pub(crate) fn non_negative(self) -> Option<f64> {
-        if self.raw.starts_with('-') {
-            return None;
+        const LARGEST: u64 = 1 << 53;
+        if let Ok(whole) = self.raw.parse::<u64>() {
+            #[allow(clippy::cast_precision_loss)] // none up to 2^53
+            return (whole <= LARGEST).then_some(whole as f64);
         }
-        self.raw
-            .parse::<f64>()
-            .ok()
-            .filter(|value| value.is_finite())
+        #[allow(clippy::cast_precision_loss)]
+        let below = 0.0..LARGEST as f64;
+        let value = self.raw.parse::<f64>().ok();
+        value.filter(|value| !self.raw.starts_with('-') && below.contains(value))
     }
 }
 
@@ -701,7 +704,18 @@ mod tests {
         assert_eq!(read("1700000000.5"), Some(1_700_000_000.5));
         assert_eq!(read("1e3"), Some(1000.0));
         assert_eq!(read("0"), Some(0.0));
-        for refused in ["1e400", "-1", "-0", "-0.0", "-1e400"] {
+        assert_eq!(read("9007199254740992"), Some(9_007_199_254_740_992.0));
+        for refused in [
+            "1e400",
+            "1e300",
+            "-1",
+            "-0",
+            "-0.0",
+            "-1e400",
+            "9007199254740993",
+            "9007199254740992.5",
+            "18446744073709551616",
+        ] {
             assert_eq!(read(refused), None, "{refused}");
         }
         assert_eq!(read(&format!("1{}", "0".repeat(6_000))), None);

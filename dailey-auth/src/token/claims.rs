@@ -14,21 +14,14 @@ use super::{LIMITS, TokenHeader};
 /// Longest accepted `sub` in bytes (`OpenID` Connect Core section 2 has the same bound).
 pub const MAX_SUBJECT_BYTES: usize = 255;
 
-/// Largest accepted time: 2^53, the last whole second that every JSON reader reads alike
-/// (RFC 8259 section 6).
-const MAX_NUMERIC_DATE: f64 = 9_007_199_254_740_992.0;
-
 /// A `NumericDate` (RFC 7519 section 2): seconds since 1970-01-01T00:00:00Z, perhaps with a
-/// fraction, from 0 to 2^53.
+/// fraction, from 0 to 2^53: up to there every JSON reader reads alike (RFC 8259 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct NumericDate(f64);
 
 impl NumericDate {
     fn read(number: Number<'_>) -> Option<Self> {
-        number
-            .non_negative()
-            .filter(|value| *value <= MAX_NUMERIC_DATE)
-            .map(Self)
+        number.non_negative().map(Self)
     }
 
     /// Whole seconds since the epoch, the fraction cut off.

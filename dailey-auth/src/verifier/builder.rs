@@ -29,6 +29,8 @@ pub struct VerifierBuilder {
 /// What concerns a key set that is fetched.
 #[cfg(feature = "jwks-http")]
 struct Live {
+    /// The first of these settings that was given, if one was.
+    given: Option<&'static str>,
     place: Option<Place>,
     loopback_http: jwks::LoopbackHttp,
     refresh_interval: Option<Duration>,
@@ -62,6 +64,7 @@ impl VerifierBuilder {
             clock: Arc::new(SystemClock::new()),
             #[cfg(feature = "jwks-http")]
             live: Live {
+                given: None,
                 place: None,
                 loopback_http: jwks::LoopbackHttp::Refused,
                 refresh_interval: None,
@@ -114,8 +117,11 @@ impl VerifierBuilder {
         self
     }
 
-    /// Checks everything and makes the verifier. No network call is made or waited for; with a
-    /// key set that is fetched, the refresher starts on the current tokio runtime.
+    /// Checks everything and makes the verifier. No network call is made or waited for.
+    ///
+    /// With a key set that is fetched, the refresher starts on the current tokio runtime, which
+    /// must have its drivers on (`enable_all`) and go on running: when it has ended,
+    /// [`Health::refreshing`](crate::Health::refreshing) says so.
     ///
     /// # Errors
     ///
@@ -130,13 +136,15 @@ impl VerifierBuilder {
         )?;
         #[cfg(feature = "jwks-http")]
         let keys = match self.key_set {
-            Some(keys) if self.live.place.is_none() => Keys::Fixed(keys),
-            Some(_) => {
-                return Err(ConfigError::new(
-                    "key_set",
-                    "give a fixed key set or a place, not both",
-                ));
-            }
+            Some(keys) => match self.live.given {
+                None => Keys::Fixed(keys),
+                Some(setting) => {
+                    return Err(ConfigError::new(
+                        setting,
+                        "has no meaning beside a fixed key set: leave out one of the two",
+                    ));
+                }
+            },
             None => Keys::Live(self.live.start(&self.issuer, &self.clock)?),
         };
         #[cfg(not(feature = "jwks-http"))]
@@ -158,12 +166,14 @@ impl VerifierBuilder {
 impl VerifierBuilder {
     /// The https address of the key set. Default: `{issuer}/.well-known/jwks.json`.
     pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
+        self.live.given.get_or_insert("jwks_url");
         self.live.place = Some(Place::Address(url.into()));
         self
     }
 
     /// A file that holds the key set, read again at every refresh. Something else keeps it fresh.
     pub fn jwks_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.live.given.get_or_insert("jwks_file");
         self.live.place = Some(Place::File(path.into()));
         self
     }
@@ -171,6 +181,7 @@ impl VerifierBuilder {
     /// A fixed refresh interval of 1 second to 1 hour. Default: what the issuer's `Cache-Control`
     /// says, bounded to 60 seconds … 1 hour; 5 minutes without.
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
+        self.live.given.get_or_insert("refresh_interval");
         self.live.refresh_interval = Some(interval);
         self
     }
@@ -178,6 +189,7 @@ impl VerifierBuilder {
     /// The hard trust age: how long keys are believed while the issuer cannot be reached.
     /// 60 seconds to 7 days, default 24 hours. Then nothing is accepted any more.
     pub fn trust_for(mut self, trust_for: Duration) -> Self {
+        self.live.given.get_or_insert("trust_for");
         self.live.trust_for = trust_for;
         self
     }
@@ -186,6 +198,7 @@ impl VerifierBuilder {
     /// (within the hard trust age). Written with mode 0600, bound to issuer and address; a damaged
     /// or foreign file is ignored with a warning. Default: nowhere.
     pub fn snapshot_path(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.live.given.get_or_insert("snapshot_path");
         self.live.snapshot_path = Some(path.into());
         self
     }
@@ -193,6 +206,7 @@ impl VerifierBuilder {
     /// Trust only this certificate authority (PEM, one or more) for the fetch, instead of the
     /// platform's.
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.live.given.get_or_insert("root_certificate_pem");
         self.live.http.root_certificate_pem = Some(pem.into());
         self
     }
@@ -200,6 +214,7 @@ impl VerifierBuilder {
     /// Allow plain http to a literal loopback address (`http://127.0.0.1:4000/…`): for
     /// development and tests, where nobody can listen in.
     pub fn allow_loopback_http(mut self) -> Self {
+        self.live.given.get_or_insert("allow_loopback_http");
         self.live.loopback_http = jwks::LoopbackHttp::Allowed;
         self
     }
@@ -211,10 +226,13 @@ impl VerifierBuilder {
         T: IntoIterator,
         T::Item: AsRef<str>,
     {
-        self.live.http.pinned_thumbprints = thumbprints
-            .into_iter()
-            .map(|one| one.as_ref().to_owned())
-            .collect();
+        self.live.given.get_or_insert("pin_thumbprints");
+        self.live.http.pinned_thumbprints = Some(
+            thumbprints
+                .into_iter()
+                .map(|one| one.as_ref().to_owned())
+                .collect(),
+        );
         self
     }
 }
@@ -233,15 +251,12 @@ impl Live {
         if !(Duration::from_secs(60)..=MAX_TRUST_FOR).contains(&self.trust_for) {
             return Err(ConfigError::new("trust_for", "give 60 seconds to 7 days"));
         }
-        if self
-            .http
-            .pinned_thumbprints
-            .iter()
-            .any(|thumbprint| thumbprint.len() != 43)
+        if let Some(pinned) = &self.http.pinned_thumbprints
+            && (pinned.is_empty() || !pinned.iter().all(|pin| is_thumbprint(pin)))
         {
             return Err(ConfigError::new(
                 "pin_thumbprints",
-                "give RFC 7638 SHA-256 thumbprints: 43 characters of base64url",
+                "give at least one RFC 7638 SHA-256 thumbprint: 43 characters of base64url",
             ));
         }
         let source = match self.place {
@@ -275,6 +290,12 @@ impl Live {
             Arc::clone(clock),
         ))
     }
+}
+
+/// 32 bytes as canonical base64url.
+#[cfg(feature = "jwks-http")]
+fn is_thumbprint(text: &str) -> bool {
+    crate::text::base64url::decode::<32>(text).is_some_and(|bytes| bytes.len() == 32)
 }
 
 /// A random number from 0 to 1, from the crypto library's generator: it is at hand, and a

@@ -16,6 +16,10 @@ pub struct Health {
     pub keys: Vec<KeyHealth>,
     /// Since the last success; `None` without one, or for a fixed key set.
     pub age: Option<Duration>,
+    /// Whether the key set is kept fresh. `false` for a fixed one, and when the runtime on which
+    /// the verifier was built has ended.
+    #[cfg(feature = "jwks-http")]
+    pub refreshing: bool,
     /// Until the next routine refresh or retry.
     #[cfg(feature = "jwks-http")]
     pub next_refresh_in: Option<Duration>,
@@ -36,13 +40,13 @@ pub struct Health {
 pub enum KeysState {
     /// The key set is a fixed one.
     Fixed,
-    /// The last fetch brought the keys in use.
+    /// The last fetch brought or confirmed the keys in use.
     Fresh,
-    /// The last fetch failed; the keys in use are older, but still trusted.
+    /// The last fetch failed, or the keys came from the disk; they are older, but still trusted.
     Stale,
-    /// The keys are older than the hard trust age: every token is answered with a 503.
+    /// The keys are older than the hard trust age: a token that is not malformed is answered with a 503.
     Expired,
-    /// There has been no key set yet: every token is answered with a 503.
+    /// There has been no key set yet: a token that is not malformed is answered with a 503.
     Missing,
 }
 
@@ -68,6 +72,8 @@ impl Health {
             keys: describe(keys),
             age: None,
             #[cfg(feature = "jwks-http")]
+            refreshing: false,
+            #[cfg(feature = "jwks-http")]
             next_refresh_in: None,
             #[cfg(feature = "jwks-http")]
             failures: 0,
@@ -79,21 +85,25 @@ impl Health {
     }
 
     #[cfg(feature = "jwks-http")]
-    pub(crate) fn live(published: Option<&Published>, status: &Status, now: Moment) -> Self {
+    pub(crate) fn live(
+        published: Option<&Published>,
+        status: &Status,
+        refreshing: bool,
+        now: Moment,
+    ) -> Self {
         let state = match published {
             None => KeysState::Missing,
             Some(published) if now >= published.until => KeysState::Expired,
-            Some(_) if status.failures > 0 => KeysState::Stale,
-            Some(_) => KeysState::Fresh,
+            Some(_) if status.fresh => KeysState::Fresh,
+            Some(_) => KeysState::Stale,
         };
         Self {
             state,
             keys: published
                 .map(|published| describe(&published.keys))
                 .unwrap_or_default(),
-            age: status
-                .fetched_at
-                .map(|fetched_at| now.saturating_sub(fetched_at)),
+            age: status.age,
+            refreshing,
             next_refresh_in: Some(status.next_refresh.saturating_sub(now)),
             failures: status.failures,
             last_error: status.last_error,

@@ -144,7 +144,7 @@ impl Verifier {
     pub async fn ready(&self, patience: std::time::Duration) -> Result<(), Unavailable> {
         match &self.inner.keys {
             Keys::Fixed(_) => Ok(()),
-            Keys::Live(keys) => tokio::time::timeout(patience, keys.first_set())
+            Keys::Live(keys) => tokio::time::timeout(patience, keys.usable())
                 .await
                 .map_err(|_| Unavailable::KeysUnavailable),
         }
@@ -177,7 +177,12 @@ impl Verifier {
             #[cfg(feature = "jwks-http")]
             Keys::Live(keys) => {
                 let now = self.inner.clock.monotonic();
-                Health::live(keys.load().as_deref(), &keys.status(), now)
+                Health::live(
+                    keys.load().as_deref(),
+                    &keys.status(),
+                    keys.is_refreshing(),
+                    now,
+                )
             }
         }
     }
@@ -273,10 +278,13 @@ impl Inner {
             Claims::read(opened.compact.payload, &opened.header)
                 .is_ok_and(|claims| self.policy.check(&claims, self.clock.now()).is_ok())
         };
-        if published.is_some() && !(live.might_fetch(&kid) && could_be_ours()) {
-            return Rejection::KidUnknown.into();
-        }
-        match live.on_unknown_kid(&kid) {
+        let said = match live.refuses_kid(&kid) {
+            Some(refusal) => refusal,
+            None if could_be_ours() => live.on_unknown_kid(&kid),
+            None if published.is_some() => UnknownKid::NotInSet,
+            None => UnknownKid::Unavailable,
+        };
+        match said {
             UnknownKid::NotInSet => Rejection::KidUnknown.into(),
             UnknownKid::Unavailable => Step::Done(Err(Unavailable::KeysUnavailable.into())),
             UnknownKid::Join(flight) => Step::Join(flight),
@@ -302,7 +310,6 @@ impl Inner {
             if !landed {
                 return Step::Done(Err(Unavailable::KeysUnavailable.into()));
             }
-            live.on_absent_kid(&opened.header.kid().unescaped());
             Rejection::KidUnknown.into()
         })?;
         match step {
