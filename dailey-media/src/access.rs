@@ -1,0 +1,117 @@
+//! From a request's token to what it may do: the one place where space and scope are decided.
+
+use std::collections::BTreeSet;
+
+use dailey_auth::{Rejection, Verified, Verifier, VerifyError};
+use dailey_http::Problem;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::key::Space;
+
+/// What a route needs to be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Read,
+    Write,
+}
+
+impl Scope {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "media:read",
+            Self::Write => "media:write",
+        }
+    }
+}
+
+/// Seconds after which a client may ask again when no verdict was possible.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// Verifies tokens and knows which audiences are ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    verifier: Verifier,
+    audiences: BTreeSet<String>,
+}
+
+impl Access {
+    pub(crate) fn new(verifier: Verifier, audiences: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            verifier,
+            audiences: audiences.into_iter().collect(),
+        }
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// The request's verified token. It stands in the one `Authorization` header and nowhere else.
+    pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Verified, VerifyError> {
+        let token = bearer(headers).ok_or(Rejection::TokenMissing)?;
+        self.verifier.verify(token).await
+    }
+
+    /// The space that the request's token opens, if it has the scope.
+    pub(crate) async fn space(&self, headers: &HeaderMap, scope: Scope) -> Result<Space, Problem> {
+        let token = self.verify(headers).await.map_err(refused)?;
+        if !token.has_scope(scope.as_str()) {
+            return Err(insufficient(scope));
+        }
+        let claims = token.claims();
+        let ours: BTreeSet<&str> = claims
+            .audiences()
+            .filter(|audience| self.audiences.contains(*audience))
+            .collect();
+        let mut ours = ours.into_iter();
+        match (ours.next(), ours.next()) {
+            (Some(app_id), None) => Ok(Space::new(app_id, claims.subject())),
+            _ => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "audience_ambiguous",
+                "the token is for more than one app of this service, so whose objects it means cannot be told: \
+                 ask for a token with one audience",
+            )),
+        }
+    }
+}
+
+/// The answer to a token that did not get through.
+pub(crate) fn refused(error: VerifyError) -> Problem {
+    let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    let mut problem = Problem::new(status, error.code(), error.to_string());
+    if let Some(claim) = error.claim() {
+        problem = problem.with("claim", claim);
+    }
+    match error.www_authenticate().map(HeaderValue::try_from) {
+        Some(Ok(challenge)) => problem.header(header::WWW_AUTHENTICATE, challenge),
+        _ => problem.header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into()),
+    }
+}
+
+/// RFC 6750 3.1.
+fn insufficient(scope: Scope) -> Problem {
+    let scope = scope.as_str();
+    let challenge = HeaderValue::try_from(format!(
+        "Bearer error=\"insufficient_scope\", scope=\"{scope}\""
+    ))
+    .expect("scopes are plain ASCII constants");
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "insufficient_scope",
+        format!("the token lacks the scope {scope}: ask for a token that has it"),
+    )
+    .with("scope", scope)
+    .header(header::WWW_AUTHENTICATE, challenge)
+}
+
+/// `Bearer` and a token. Two headers could mean two things to two readers, so they mean nothing.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    // RFC 9110 11.1: schemes are compared without case.
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}

@@ -1,0 +1,203 @@
+//! What a client says about an object when it stores it: kept beside the bytes and given back.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderName, header};
+use serde::{Deserialize, Serialize};
+
+/// Start of the header names that carry a client's own metadata.
+pub(crate) const META_PREFIX: &str = "x-meta-";
+
+/// Most pairs of own metadata.
+const MAX_META_PAIRS: usize = 32;
+
+/// Most bytes of own metadata, names and values together: what S3 takes.
+const MAX_META_BYTES: usize = 2 * 1024;
+
+/// Longest value of one standard field.
+const MAX_FIELD_BYTES: usize = 512;
+
+/// The type of bytes that nobody described (RFC 9110 8.3).
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// An object's description.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// Media type, as the client gave it.
+    pub content_type: String,
+    /// `Cache-Control`, as the client gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
+    /// `Content-Disposition`, as the client gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_disposition: Option<String>,
+    /// The client's own pairs, names in lower case without `x-meta-`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub meta: BTreeMap<String, String>,
+}
+
+/// Why a description cannot be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DescriptionError {
+    #[error(
+        "Content-Type, Cache-Control and Content-Disposition may each stand once, with at most 512 characters of visible ASCII"
+    )]
+    Field,
+    #[error("Content-Type is not a media type like image/png")]
+    ContentType,
+    #[error("Cache-Control is not a list of directives like `max-age=3600, immutable`")]
+    CacheControl,
+    #[error("Content-Disposition does not begin with `inline` or `attachment`")]
+    ContentDisposition,
+    #[error(
+        "X-Meta-* headers take at most 32 pairs, 2048 bytes in all, each name once, values of visible ASCII"
+    )]
+    Meta,
+}
+
+impl Description {
+    /// Reads it from an upload's headers.
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, DescriptionError> {
+        let content_type =
+            field(headers, &header::CONTENT_TYPE)?.unwrap_or(UNKNOWN_TYPE.to_owned());
+        if !is_media_type(&content_type) {
+            return Err(DescriptionError::ContentType);
+        }
+        let cache_control = field(headers, &header::CACHE_CONTROL)?;
+        if cache_control
+            .as_deref()
+            .is_some_and(|text| !text.split(',').all(|one| is_directive(one.trim())))
+        {
+            return Err(DescriptionError::CacheControl);
+        }
+        let content_disposition = field(headers, &header::CONTENT_DISPOSITION)?;
+        if content_disposition
+            .as_deref()
+            .is_some_and(|text| !is_disposition(text))
+        {
+            return Err(DescriptionError::ContentDisposition);
+        }
+        Ok(Self {
+            content_type,
+            cache_control,
+            content_disposition,
+            meta: meta(headers)?,
+        })
+    }
+}
+
+fn field(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, DescriptionError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let text = value.to_str().map_err(|_| DescriptionError::Field)?.trim();
+    if values.next().is_some() || text.len() > MAX_FIELD_BYTES {
+        return Err(DescriptionError::Field);
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+fn meta(headers: &HeaderMap) -> Result<BTreeMap<String, String>, DescriptionError> {
+    let mut pairs = BTreeMap::new();
+    let mut bytes = 0;
+    for (name, value) in headers {
+        let Some(name) = name.as_str().strip_prefix(META_PREFIX) else {
+            continue;
+        };
+        let value = value.to_str().map_err(|_| DescriptionError::Meta)?;
+        bytes += name.len() + value.len();
+        let twice = pairs.insert(name.to_owned(), value.to_owned()).is_some();
+        if name.is_empty() || twice || pairs.len() > MAX_META_PAIRS || bytes > MAX_META_BYTES {
+            return Err(DescriptionError::Meta);
+        }
+    }
+    Ok(pairs)
+}
+
+/// `type/subtype` and whatever parameters follow (RFC 9110 8.3.1).
+fn is_media_type(text: &str) -> bool {
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    essence
+        .split_once('/')
+        .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+}
+
+/// `token` or `token=token` (RFC 9111 5.2, without quoted values).
+fn is_directive(text: &str) -> bool {
+    match text.split_once('=') {
+        None => is_token(text),
+        Some((name, value)) => is_token(name) && is_token(value),
+    }
+}
+
+/// `inline` or `attachment`, alone or with parameters (RFC 6266 4).
+fn is_disposition(text: &str) -> bool {
+    let kind = text.split(';').next().unwrap_or_default().trim_end();
+    kind.eq_ignore_ascii_case("inline") || kind.eq_ignore_ascii_case("attachment")
+}
+
+/// RFC 9110 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Description, DescriptionError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        Description::read(&headers)
+    }
+
+    #[test]
+    fn a_description_is_kept_as_given_or_refused() {
+        let full = read(&[
+            ("content-type", "image/png; x=1"),
+            ("cache-control", "max-age=60, immutable"),
+            ("content-disposition", "inline; filename=\"a.png\""),
+            ("x-meta-Author", "Ada"),
+        ])
+        .unwrap();
+        assert_eq!(full.content_type, "image/png; x=1");
+        assert_eq!(full.meta["author"], "Ada");
+        assert_eq!(read(&[]).unwrap().content_type, "application/octet-stream");
+        for (name, value, error) in [
+            ("content-type", "png", DescriptionError::ContentType),
+            ("content-type", "image/", DescriptionError::ContentType),
+            (
+                "cache-control",
+                "max-age=\"1, 2\"",
+                DescriptionError::CacheControl,
+            ),
+            (
+                "content-disposition",
+                "form-data",
+                DescriptionError::ContentDisposition,
+            ),
+            ("x-meta-", "a", DescriptionError::Meta),
+        ] {
+            assert_eq!(read(&[(name, value)]), Err(error), "{name}: {value}");
+        }
+        assert_eq!(
+            read(&[("x-meta-a", "1"), ("x-meta-a", "2")]),
+            Err(DescriptionError::Meta)
+        );
+        assert_eq!(
+            read(&[("x-meta-a", &"v".repeat(2048))]),
+            Err(DescriptionError::Meta)
+        );
+        assert_eq!(
+            read(&[("content-type", "a/b"), ("content-type", "a/c")]),
+            Err(DescriptionError::Field)
+        );
+    }
+}

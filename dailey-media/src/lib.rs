@@ -1,0 +1,31 @@
+//! DMAPI: objects over HTTP, each app's and each user's apart by the claims of their token.
+//!
+//! The way of a request: `routes` → `access` (token → space and scope) → the rules
+//! (`key`, `preconditions`, `range`, `digest`, `description`) → `storage`. The rules do no I/O.
+//!
+//! | module | job |
+//! | --- | --- |
+//! | [`settings`] | environment and configuration file → [`settings::Settings`] |
+//! | [`server`] | settings → a running service |
+//! | [`storage`] | the guarantees that every store gives; local files |
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod cursor;
+mod description;
+mod digest;
+mod key;
+mod link_secret;
+mod preconditions;
+mod range;
+mod representation;
+mod routes;
+pub mod server;
+pub mod settings;
+pub mod storage;
+
+pub use description::Description;
+pub use digest::Sha256;
+pub use key::{KeyError, MAX_KEY_BYTES, MAX_SEGMENT_BYTES, ObjectKey, Space};
+pub use preconditions::{Preconditions, Validators};

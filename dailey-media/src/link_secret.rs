@@ -1,0 +1,80 @@
+//! The secret that signs list cursors: 32 random bytes or more, in a file of mode 0600.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::hmac;
+
+const MIN_BYTES: usize = 32;
+
+/// Largest file that is taken for a secret; more is a mistake.
+const MAX_BYTES: u64 = 4096;
+
+/// Why a secret cannot be used; never its content.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkSecretError {
+    /// The file system said no.
+    #[error("LINK_SECRET_FILE: cannot read {}: {source}: put 32 random bytes there (head -c 32 /dev/urandom), mode 0600", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Group or others may read it.
+    #[error("LINK_SECRET_FILE: {} may be read by others: chmod 600 it", .0.display())]
+    Open(PathBuf),
+    /// Not a secret's length.
+    #[error("LINK_SECRET_FILE: {} does not hold 32 to 4096 bytes", .0.display())]
+    Length(PathBuf),
+}
+
+/// What happens when the file is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfMissing {
+    Fail,
+    Create,
+}
+
+pub(crate) fn load(path: &Path, if_missing: IfMissing) -> Result<hmac::Key, LinkSecretError> {
+    let fail = |source| LinkSecretError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = match File::open(path) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && if_missing == IfMissing::Create =>
+        {
+            return create(path).map_err(fail);
+        }
+        opened => opened.map_err(fail)?,
+    };
+    if file.metadata().map_err(fail)?.permissions().mode() & 0o077 != 0 {
+        return Err(LinkSecretError::Open(path.to_owned()));
+    }
+    let mut secret = Vec::new();
+    (&file)
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut secret)
+        .map_err(fail)?;
+    if secret.len() < MIN_BYTES || secret.len() as u64 > MAX_BYTES {
+        return Err(LinkSecretError::Length(path.to_owned()));
+    }
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+}
+
+fn create(path: &Path) -> io::Result<hmac::Key> {
+    let mut secret = [0; MIN_BYTES];
+    aws_lc_rs::rand::fill(&mut secret)
+        .map_err(|_| io::Error::other("the system gives no random bytes"))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(&secret)?;
+    file.sync_all()?;
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+}

@@ -1,0 +1,144 @@
+//! The routes: each takes a request apart, asks the rules and the store, and answers.
+
+mod health;
+mod listing;
+mod reading;
+mod removing;
+mod validate;
+mod writing;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_lc_rs::hmac;
+use axum::Router;
+use axum::routing::get;
+use dailey_http::Problem;
+use dailey_http::metrics::Metrics;
+use http::{StatusCode, Uri};
+
+use crate::access::Access;
+use crate::key::ObjectKey;
+use crate::preconditions::MalformedPrecondition;
+use crate::storage::{Storage, StorageError};
+
+/// Start of every object's path.
+const OBJECTS: &str = "/api/media/";
+
+/// Seconds after which a client may try again when the store failed.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// What every route may use.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) access: Access,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) link_secret: Arc<hmac::Key>,
+    pub(crate) draining: Draining,
+}
+
+/// Whether the service is about to end. All clones tell the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Draining(Arc<AtomicBool>);
+
+impl Draining {
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
+    Router::new()
+        .route("/api/media", get(listing::list))
+        .route(
+            "/api/media/{*key}",
+            get(reading::get)
+                .head(reading::head)
+                .put(writing::put)
+                .delete(removing::delete),
+        )
+        .route(
+            "/api/auth/validate",
+            get(validate::validate).post(validate::validate),
+        )
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .with_state(app)
+        .route("/metrics", metrics.route())
+}
+
+/// The key in a request's path, from its raw form: decoded once, here and nowhere else.
+fn key(uri: &Uri) -> Result<ObjectKey, Problem> {
+    let raw = uri.path().strip_prefix(OBJECTS).unwrap_or_default();
+    ObjectKey::from_path(raw)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "key_invalid", error.to_string()))
+}
+
+fn absent() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "object_not_found",
+        "there is no object with this key in this token's space",
+    )
+}
+
+fn condition_failed() -> Problem {
+    Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        "precondition_failed",
+        "the object is not in the state that the request's conditions ask for: read it again and decide anew",
+    )
+}
+
+// Taken by value: the shape that `map_err` wants.
+#[allow(clippy::needless_pass_by_value)]
+fn malformed_condition(error: MalformedPrecondition) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "precondition_malformed",
+        error.to_string(),
+    )
+}
+
+/// The cause goes to the log, where it belongs to somebody who can act.
+#[allow(clippy::needless_pass_by_value)]
+fn failed(error: StorageError) -> Problem {
+    match &error {
+        StorageError::Io(cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
+            tracing::error!(%error, "the storage is full");
+            Problem::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "storage_full",
+                "the storage is full; tell the operator",
+            )
+        }
+        StorageError::Io(_) => {
+            tracing::error!(%error, "the storage failed");
+            Problem::unavailable(
+                "storage_unavailable",
+                "the storage cannot serve now: try again",
+                RETRY_AFTER_SECONDS,
+            )
+        }
+        StorageError::Busy => {
+            tracing::warn!(%error, "the storage is busy");
+            Problem::unavailable(
+                "storage_busy",
+                "too much is going on: try again",
+                RETRY_AFTER_SECONDS,
+            )
+        }
+        StorageError::Damaged(_) => {
+            tracing::error!(%error, "a stored object is damaged");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "object_damaged",
+                "a stored object is not as it was written; tell the operator this request_id",
+            )
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Objects as files in a folder that one process at a time uses.
+
+mod content;
+mod durable;
+mod layout;
+mod listing;
+mod object_file;
+mod upload;
+
+use std::fs::{self, File, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use self::content::{Stored, Whole};
+use self::layout::Layout;
+use self::upload::{Draft, LocalUpload};
+use super::{
+    Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Storage, StorageError,
+    Upload,
+};
+use crate::key::Space;
+use crate::preconditions::Preconditions;
+
+/// Disk operations at once: what a disk's queue takes well.
+const MAX_OPERATIONS: usize = 64;
+
+/// Longest wait for a place among them.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// Locks for changes: each key has one of them, so few unrelated ones wait for each other.
+const CHANGE_LOCKS: usize = 256;
+
+/// A root that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by another process: stop that one, or give this one a root of its own", .0.display())]
+    InUse(PathBuf),
+    /// The file system said no.
+    #[error("cannot use {}: {source}: make it a folder that this process may write to", path.display())]
+    Io {
+        /// Which path.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// Objects as files: see [`Storage`] for what it guarantees.
+#[derive(Clone, Debug)]
+pub struct LocalStorage {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    layout: Layout,
+    operations: Arc<Semaphore>,
+    changes: Vec<Mutex<()>>,
+    /// Held as long as the store lives: compare-and-replace relies on nobody else changing files.
+    _lock: File,
+}
+
+impl LocalStorage {
+    /// Takes the folder `root` into use: makes what is missing, removes what a crash left of
+    /// uploads. Blocks; meant for the start.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let layout = Layout::new(root);
+        let lock = prepare(&layout)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                layout,
+                operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+                changes: (0..CHANGE_LOCKS).map(|_| Mutex::new(())).collect(),
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        self.inner.layout.root()
+    }
+}
+
+fn prepare(layout: &Layout) -> Result<File, OpenError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { path, source }
+    };
+    let (uploads, objects, lock) = (layout.uploads(), layout.objects(), layout.lock());
+    durable::create_folders(layout.root()).map_err(at(layout.root()))?;
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&lock)
+        .map_err(at(&lock))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(layout.root().to_owned())),
+        Err(TryLockError::Error(error)) => return Err(at(&lock)(error)),
+    }
+    durable::create_folders(&uploads).map_err(at(&uploads))?;
+    durable::create_folders(&objects).map_err(at(&objects))?;
+    for left_over in fs::read_dir(&uploads).map_err(at(&uploads))? {
+        let left_over = left_over.map_err(at(&uploads))?.path();
+        fs::remove_file(&left_over).map_err(at(&left_over))?;
+    }
+    Ok(file)
+}
+
+impl Storage for LocalStorage {
+    fn stat<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Object>> {
+        let path = self.inner.layout.object(at);
+        Box::pin(self.inner.blocking(move |_| read_object(&path)))
+    }
+
+    fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>> {
+        let path = self.inner.layout.object(at);
+        Box::pin(self.inner.blocking(move |_| open(&path)))
+    }
+
+    fn upload(&self) -> Pending<'_, Box<dyn Upload>> {
+        Box::pin(async {
+            let draft = self
+                .inner
+                .blocking(|store| Draft::create(&store.layout.uploads()))
+                .await?;
+            Ok(Box::new(LocalUpload::new(Arc::clone(&self.inner), draft)) as Box<dyn Upload>)
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        at: &'a Location,
+        conditions: &'a Preconditions,
+    ) -> Pending<'a, Deletion> {
+        let (path, space) = (self.inner.layout.object(at), self.inner.layout.objects());
+        let conditions = conditions.clone();
+        Box::pin(self.inner.blocking(move |store| {
+            let _changing = store.changing(&path);
+            let Some(current) = read_object(&path)? else {
+                return Ok(Deletion::Absent);
+            };
+            if !conditions.allow_change(Some(&current.validators())) {
+                return Ok(Deletion::ConditionFailed);
+            }
+            durable::remove(&path, &space)?;
+            Ok(Deletion::Deleted)
+        }))
+    }
+
+    fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page> {
+        let (folder, query) = (self.inner.layout.space(space), query.clone());
+        Box::pin(self.inner.blocking(move |_| listing::page(&folder, &query)))
+    }
+
+    fn probe(&self) -> Pending<'_, ()> {
+        Box::pin(self.inner.blocking(|store| {
+            fs::metadata(store.layout.objects())?;
+            Draft::create(&store.layout.uploads()).map(drop)
+        }))
+    }
+}
+
+impl Inner {
+    /// Runs blocking work on a thread for it, at most [`MAX_OPERATIONS`] at once. The place goes
+    /// with the work, which ends by itself even when nobody waits for it any more.
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let place = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.operations).acquire_owned())
+            .await
+            .map_err(|_| StorageError::Busy)?
+            .map_err(io::Error::other)?;
+        let store = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work(&store)
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// The right to change the object at `path`.
+    fn changing(&self, path: &Path) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        let lock =
+            &self.changes[usize::from(hasher.finish().to_le_bytes()[0]) % self.changes.len()];
+        // The lock guards a file, which is whole at all times, whoever panicked.
+        lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read_object(path: &Path) -> Result<Option<Object>, StorageError> {
+    let Some(file) = open_file(path)? else {
+        return Ok(None);
+    };
+    let read = object_file::read(&file, object_file::RECORD_TAIL_BYTES)?;
+    Ok(Some(read.object))
+}
+
+fn open(path: &Path) -> Result<Option<Opened>, StorageError> {
+    let Some(file) = open_file(path)? else {
+        return Ok(None);
+    };
+    let object_file::Read { object, mut tail } = object_file::read(&file, object_file::TAIL_BYTES)?;
+    let is_whole = file.metadata()?.len() == tail.len() as u64;
+    let content: Box<dyn Content> = match usize::try_from(object.size) {
+        Ok(size) if is_whole => {
+            tail.truncate(size);
+            Box::new(Whole(tail.into()))
+        }
+        _ => Box::new(Stored(file)),
+    };
+    Ok(Some(Opened { object, content }))
+}
+
+fn open_file(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

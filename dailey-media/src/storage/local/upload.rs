@@ -1,0 +1,162 @@
+//! An upload under way: a file in the reserved folder that nobody can see, until its commit gives
+//! it a name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::durable::{self, Name};
+use super::{Inner, object_file, read_object};
+use crate::digest::Sha256;
+use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Upload};
+
+/// Bytes gathered before a write: each costs a hop to another thread.
+const GATHER_BYTES: usize = 256 * 1024;
+
+pub(super) struct LocalUpload {
+    store: Arc<Inner>,
+    gathered: Vec<u8>,
+    /// `None` only while a write is under way or after one was dropped: such an upload is dead.
+    draft: Option<Draft>,
+}
+
+/// The file and what is known of its bytes so far. Dropping it removes the file.
+pub(super) struct Draft {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    digest: Context,
+}
+
+impl LocalUpload {
+    pub(super) fn new(store: Arc<Inner>, draft: Draft) -> Self {
+        Self {
+            store,
+            gathered: Vec::new(),
+            draft: Some(draft),
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), StorageError> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.gathered);
+        let mut draft = self.draft.take().ok_or(DEAD)?;
+        let (draft, mut bytes) = self
+            .store
+            .blocking(move |_| {
+                draft.write(&bytes)?;
+                Ok((draft, bytes))
+            })
+            .await?;
+        bytes.clear();
+        self.gathered = bytes;
+        self.draft = Some(draft);
+        Ok(())
+    }
+}
+
+const DEAD: StorageError = StorageError::Damaged("an upload was used after it failed");
+
+impl Upload for LocalUpload {
+    fn write(&mut self, bytes: Bytes) -> Pending<'_, ()> {
+        Box::pin(async move {
+            for part in bytes.chunks(GATHER_BYTES) {
+                self.gathered.extend_from_slice(part);
+                if self.gathered.len() >= GATHER_BYTES {
+                    self.flush().await?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn commit(mut self: Box<Self>, commit: Commit) -> Pending<'static, Committed> {
+        Box::pin(async move {
+            self.flush().await?;
+            let draft = self.draft.take().ok_or(DEAD)?;
+            self.store
+                .blocking(move |store| draft.commit(store, &commit))
+                .await
+        })
+    }
+}
+
+impl Draft {
+    pub(super) fn create(folder: &std::path::Path) -> Result<Self, StorageError> {
+        let path = folder.join(Uuid::now_v7().simple().to_string());
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        Ok(Self {
+            path,
+            file,
+            size: 0,
+            digest: Context::new(&SHA256),
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.file.write_all(bytes)?;
+        self.digest.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn commit(mut self, store: &Inner, commit: &Commit) -> Result<Committed, StorageError> {
+        let sha256 = Sha256::from_bytes(self.digest.clone().finish().as_ref()).ok_or(DEAD)?;
+        if commit.expected.is_some_and(|expected| expected != sha256) {
+            return Ok(Committed::DigestMismatch);
+        }
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let object = Object {
+            size: self.size,
+            sha256,
+            modified_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            description: commit.description.clone(),
+        };
+        object_file::finish(&mut self.file, &object)?;
+        self.file.sync_all()?;
+
+        let path = store.layout.object(&commit.at);
+        let _changing = store.changing(&path);
+        let current = read_object(&path)?;
+        let allowed = commit
+            .conditions
+            .allow_change(current.as_ref().map(Object::validators).as_ref());
+        if !allowed {
+            return Ok(Committed::ConditionFailed);
+        }
+        let name = if current.is_none() {
+            Name::New
+        } else {
+            Name::Any
+        };
+        durable::rename(&self.path, &path, name)?;
+        let replaced = if current.is_none() {
+            Replaced::Nothing
+        } else {
+            Replaced::Object
+        };
+        Ok(Committed::Stored { object, replaced })
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Already renamed, or swept at the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,215 @@
+//! What every store promises, and the stores.
+//!
+//! The rest of the program knows only [`Storage`]; files are the business of [`local`].
+
+pub mod local;
+
+use std::fmt::Debug;
+use std::ops::Range;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use axum::body::Body;
+use bytes::Bytes;
+
+use crate::description::Description;
+use crate::digest::Sha256;
+use crate::key::{ObjectKey, Space};
+use crate::preconditions::{Preconditions, Validators};
+
+/// What a store's call gives in the end.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
+
+/// A place for objects.
+///
+/// Every implementation guarantees:
+/// - **atomic**: a reader sees an object whole, as it was before or after a change, never between;
+///   what it has opened stays as it was, whatever happens meanwhile;
+/// - **durable**: a change that was reported survives the loss of power;
+/// - **conditional**: conditions are tried on the very state that the change replaces, so of
+///   several that race for the same state one wins;
+/// - **nothing half**: an upload that is not committed leaves nothing that anybody can see, not
+///   after a crash either.
+pub trait Storage: Debug + Send + Sync + 'static {
+    /// The object at `at`, without its bytes.
+    fn stat<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Object>>;
+
+    /// The object at `at`, ready to be read.
+    fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>>;
+
+    /// Begins an upload. Dropping it before the commit undoes it.
+    fn upload(&self) -> Pending<'_, Box<dyn Upload>>;
+
+    /// Removes the object at `at`, if `conditions` allow it.
+    fn delete<'a>(
+        &'a self,
+        at: &'a Location,
+        conditions: &'a Preconditions,
+    ) -> Pending<'a, Deletion>;
+
+    /// One page of the objects in `space`, by the bytes of their keys.
+    fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page>;
+
+    /// Proves that the store can be written and read now.
+    fn probe(&self) -> Pending<'_, ()>;
+}
+
+/// An upload under way. Holds a bounded part of the bytes in memory.
+pub trait Upload: Send {
+    /// Adds bytes at the end.
+    fn write(&mut self, bytes: Bytes) -> Pending<'_, ()>;
+
+    /// Makes the object visible at `commit.at`, if its digest and conditions hold.
+    fn commit(self: Box<Self>, commit: Commit) -> Pending<'static, Committed>;
+}
+
+/// What an upload becomes.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Where.
+    pub at: Location,
+    /// What the client says about it.
+    pub description: Description,
+    /// Under which conditions.
+    pub conditions: Preconditions,
+    /// The digest that the bytes must have, when the client gave one.
+    pub expected: Option<Sha256>,
+}
+
+/// How a commit ended. Only the first stored anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// The object is there.
+    Stored {
+        /// As it is now.
+        object: Object,
+        /// Whether one was there before.
+        replaced: Replaced,
+    },
+    /// The conditions did not hold.
+    ConditionFailed,
+    /// The bytes are not those of the expected digest.
+    DigestMismatch,
+}
+
+/// Whether a stored object took another's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// There was none.
+    Nothing,
+    /// There was one.
+    Object,
+}
+
+/// How a deletion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// The object is gone.
+    Deleted,
+    /// There was none.
+    Absent,
+    /// The conditions did not hold.
+    ConditionFailed,
+}
+
+/// Where an object is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// Whose it is.
+    pub space: Space,
+    /// Its name there.
+    pub key: ObjectKey,
+}
+
+/// A stored object without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Number of bytes.
+    pub size: u64,
+    /// Digest of the bytes.
+    pub sha256: Sha256,
+    /// Time of the commit in milliseconds since 1970.
+    pub modified_ms: u64,
+    /// What the client said about it.
+    pub description: Description,
+}
+
+impl Object {
+    /// What conditional requests compare.
+    pub fn validators(&self) -> Validators {
+        Validators {
+            etag: format!("\"{}\"", self.sha256.to_hex()),
+            modified_seconds: self.modified_ms / 1000,
+        }
+    }
+
+    /// Time of the commit.
+    pub fn modified(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.modified_ms)
+    }
+}
+
+/// An object ready to be read.
+#[derive(Debug)]
+pub struct Opened {
+    /// The object.
+    pub object: Object,
+    /// Its bytes.
+    pub content: Box<dyn Content>,
+}
+
+/// An object's bytes, as they were when it was opened.
+pub trait Content: Debug + Send {
+    /// These bytes as a body that is read as the client takes it.
+    ///
+    /// `range` lies within the object's size.
+    fn body(self: Box<Self>, range: Range<u64>) -> Body;
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Start of the keys; may be empty.
+    pub prefix: String,
+    /// How deep.
+    pub depth: Depth,
+    /// Most objects and prefixes together; at least 1.
+    pub limit: usize,
+    /// Only what comes after this object's key or prefix.
+    pub after: Option<String>,
+}
+
+/// How deep a list goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every key that begins with the prefix.
+    All,
+    /// Only to the next slash behind the prefix; what lies deeper shows as one prefix.
+    ToNextSlash,
+}
+
+/// One page of a list: objects and prefixes, each by their bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Objects.
+    pub objects: Vec<(ObjectKey, Object)>,
+    /// What lies deeper, up to and with its slash.
+    pub prefixes: Vec<String>,
+    /// Where the next page goes on, if there is more.
+    pub next: Option<String>,
+}
+
+/// A store that could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The disk or the network.
+    #[error("the store failed: {0}")]
+    Io(#[from] std::io::Error),
+    /// Too much is being done already.
+    #[error("the store is busy")]
+    Busy,
+    /// An object is not as it was written.
+    #[error("a stored object is damaged: {0}")]
+    Damaged(&'static str),
+}

@@ -1,0 +1,113 @@
+//! Conditional requests, and races for the same object.
+
+use reqwest::Method;
+
+use crate::service::{Service, header, problem};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_honours_conditions() {
+    let service = Service::start().await;
+    let put = service.put("c", b"one").await;
+    let (etag, modified) = (
+        header(&put, "etag").to_owned(),
+        header(&put, "last-modified").to_owned(),
+    );
+    for (name, value, status) in [
+        ("if-none-match", &*etag, 304),
+        ("if-none-match", "\"x\"", 200),
+        ("if-none-match", "*", 304),
+        ("if-match", &etag, 200),
+        ("if-match", "\"x\"", 412),
+        ("if-modified-since", &modified, 304),
+        ("if-unmodified-since", &modified, 200),
+        ("if-unmodified-since", "Thu, 01 Jan 1998 00:00:00 GMT", 412),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let got = service
+                .request(method.clone(), "/api/media/c")
+                .header(name, value)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(got.status(), status, "{method} {name}: {value}");
+            if status == 304 {
+                assert_eq!(header(&got, "etag"), etag);
+                assert!(got.bytes().await.unwrap().is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changing_honours_conditions() {
+    let service = Service::start().await;
+    let first = header(&service.put("c", b"one").await, "etag").to_owned();
+    for (method, key, name, value, status) in [
+        (Method::PUT, "c", "if-none-match", "*", 412),
+        (Method::PUT, "c", "if-match", "\"x\"", 412),
+        (Method::DELETE, "c", "if-match", "\"x\"", 412),
+        (Method::PUT, "absent", "if-match", "*", 412),
+        (Method::DELETE, "absent", "if-match", "*", 404),
+        (Method::PUT, "new", "if-none-match", "*", 201),
+        (Method::PUT, "c", "if-match", &first, 200),
+        (Method::PUT, "c", "if-match", &first, 412),
+    ] {
+        let path = format!("/api/media/{key}");
+        let got = service
+            .request(method.clone(), &path)
+            .header(name, value)
+            .body("two")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(got.status(), status, "{method} {key} {name}: {value}");
+    }
+    assert_eq!(service.get("c").await.text().await.unwrap(), "two");
+    assert_eq!(problem(service.get("absent").await).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_that_create_or_replace_the_same_state_one_wins() {
+    let service = Service::start().await;
+    for round in 0..10 {
+        let path = format!("/api/media/race-{round}");
+        let creations = (0..16).map(|n| {
+            service
+                .request(Method::PUT, &path)
+                .header("if-none-match", "*")
+                .body(format!("c{n}"))
+        });
+        let (winner, losers) = race(creations).await;
+        assert_eq!(losers, vec![412; 15], "round {round}");
+        let stored = service.request(Method::GET, &path).send().await.unwrap();
+        let etag = header(&stored, "etag").to_owned();
+        assert_eq!(etag, winner, "what is stored is the winner's");
+
+        let replacements = (0..16).map(|n| {
+            service
+                .request(Method::PUT, &path)
+                .header("if-match", &etag)
+                .body(format!("r{n}"))
+        });
+        let (_, losers) = race(replacements).await;
+        assert_eq!(losers, vec![412; 15], "round {round}");
+    }
+}
+
+/// The entity tag of the one that succeeded, and what the others got.
+async fn race(requests: impl Iterator<Item = reqwest::RequestBuilder>) -> (String, Vec<u16>) {
+    let running: Vec<_> = requests
+        .map(|request| tokio::spawn(request.send()))
+        .collect();
+    let (mut winners, mut losers) = (Vec::new(), Vec::new());
+    for one in running {
+        let response = one.await.unwrap().unwrap();
+        if response.status().is_success() {
+            winners.push(header(&response, "etag").to_owned());
+        } else {
+            losers.push(response.status().as_u16());
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    (winners.remove(0), losers)
+}

@@ -1,0 +1,71 @@
+//! What a killed process leaves behind: everything that was acknowledged, and nothing else.
+
+use std::time::{Duration, Instant};
+
+use testbed::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::service::Service;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_during_an_upload_leaves_the_old_object_and_no_half_one() {
+    let mut service = Service::start().await;
+    assert_eq!(service.put("kept", b"old").await.status(), 201);
+    let uploads = service.folder.path().join("data/media/uploads");
+    let bearer = service.bearer(&service.token());
+    let mut streams = Vec::new();
+    for key in ["kept", "new"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", service.port))
+            .await
+            .unwrap();
+        let head = format!(
+            "PUT /api/media/{key} HTTP/1.1\r\nhost: a\r\nauthorization: {bearer}\r\ncontent-length: 2000000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b'x'; 1_000_000]).await.unwrap();
+        streams.push(stream);
+    }
+    let under_way = || -> u64 {
+        std::fs::read_dir(&uploads)
+            .unwrap()
+            .map(|file| file.unwrap().metadata().map_or(0, |data| data.len()))
+            .sum()
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while under_way() < 1_000_000 {
+        assert!(
+            Instant::now() < deadline,
+            "the bytes never reached the disk"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    service.child.signal(Signal::Kill).unwrap();
+    for mut stream in streams {
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+    service.restart();
+    assert_eq!(service.get("kept").await.text().await.unwrap(), "old");
+    assert_eq!(service.get("new").await.status(), 404);
+    assert_eq!(
+        std::fs::read_dir(&uploads).unwrap().count(),
+        0,
+        "left-over uploads are swept"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_the_client_breaks_off_stores_nothing() {
+    let service = Service::start().await;
+    let bearer = service.bearer(&service.token());
+    let mut stream = TcpStream::connect(("127.0.0.1", service.port))
+        .await
+        .unwrap();
+    let head = format!(
+        "PUT /api/media/half HTTP/1.1\r\nhost: a\r\nauthorization: {bearer}\r\ncontent-length: 10\r\n\r\nhalf"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    assert_eq!(service.get("half").await.status(), 404);
+}

@@ -1,0 +1,118 @@
+//! Keys reach exactly the object that they name, and nothing outside of the space.
+
+use std::path::Path;
+
+use crate::service::{Service, json, problem};
+use reqwest::Method;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_names_no_key_is_refused_as_it_stands_on_the_wire() {
+    let service = Service::start().await;
+    let authorization = service.bearer(&service.token());
+    for path in [
+        "/api/media/../x",
+        "/api/media/a/../../x",
+        "/api/media/%2e%2e/x",
+        "/api/media/a%2f%2e%2e%2fx",
+        "/api/media/..%5Cx",
+        "/api/media/a%5Cb",
+        "/api/media/a%00b",
+        "/api/media/%FF",
+        "/api/media/%C0%AE%C0%AE/x",
+        "/api/media/a//b",
+        "/api/media//etc/passwd",
+        "/api/media/%2Fetc%2Fpasswd",
+        "/api/media/a/",
+        "/api/media/%zz",
+        &format!("/api/media/{}", "a".repeat(256)),
+        &format!("/api/media/{}", "a/".repeat(600)),
+    ] {
+        let answer = service
+            .raw(&format!(
+                "PUT {path} HTTP/1.1\r\nhost: a\r\nauthorization: {authorization}\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx"
+            ))
+            .await;
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"key_invalid\""),
+            "{path}: {answer}"
+        );
+    }
+    assert_eq!(files(&service.folder.path().join("data/media/objects")), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_look_alike_are_different_objects() {
+    let service = Service::start().await;
+    let segment = "s".repeat(255);
+    let wide = "é".repeat(127);
+    let keys = [
+        "a",
+        "a/b",
+        "a/b/c",
+        "a.o",
+        "a.d",
+        "a.d/b",
+        "a.c",
+        "A",
+        "%252e%252e",
+        "%252F",
+        "...",
+        "-",
+        "a%20b",
+        "a+b",
+        &segment,
+        &segment[..180],
+        &format!("{segment}/x"),
+        &format!("{}/x", &segment[..180]),
+        &wide,
+        &format!("{wide}/{wide}/{wide}/{wide}"),
+        &"z/".repeat(511),
+        &"%C3%A9/".repeat(340),
+    ]
+    .map(|key| key.trim_end_matches('/').to_owned());
+    for key in &keys {
+        let put = service
+            .request(Method::PUT, &format!("/api/media/{key}"))
+            .body(key.clone())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(put.status(), 201, "{key}");
+    }
+    for key in &keys {
+        assert_eq!(service.get(key).await.text().await.unwrap(), *key);
+    }
+    let list = json(
+        service
+            .request(Method::GET, "/api/media?limit=1000")
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
+    assert_eq!(list["objects"].as_array().unwrap().len(), keys.len());
+    for key in &keys {
+        let gone = service
+            .request(Method::DELETE, &format!("/api/media/{key}"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(gone.status(), 204, "{key}");
+        assert_eq!(problem(service.get(key).await).await.0, 404, "{key}");
+    }
+    let objects = service.folder.path().join("data/media/objects");
+    assert_eq!(
+        std::fs::read_dir(objects).unwrap().count(),
+        0,
+        "empty folders go with their last object"
+    );
+}
+
+/// Files anywhere below.
+fn files(folder: &Path) -> usize {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| if path.is_dir() { files(&path) } else { 1 })
+        .sum()
+}
