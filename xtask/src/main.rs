@@ -1,0 +1,88 @@
+//! The project's own commands, run as `cargo xtask …`: the demo, and every test.
+
+#![forbid(unsafe_code)]
+
+mod demo;
+mod process;
+mod services;
+mod setup;
+mod stop;
+mod terminal;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::stop::Interrupt;
+use crate::terminal::Terminal;
+use crate::workspace::Workspace;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows the whole line at work: Core and DMAPI as real processes, from nothing to a verified upload
+    ///
+    /// Builds dailey-core and dailey-media, starts both on free loopback ports with fresh data in a
+    /// temporary folder, and goes through every step with the real commands and routes: one line for
+    /// each, with its time and what it proves. Then it keeps serving and says what to try next, until
+    /// Ctrl-C. Everything it started and wrote is gone afterwards, except what was built.
+    ///
+    /// Exit status: 0 when every step went well, 1 when one failed, 130 when it was interrupted.
+    #[command(verbatim_doc_comment)]
+    Demo {
+        /// Stop after the last step instead of serving until Ctrl-C
+        #[arg(long)]
+        once: bool,
+    },
+    /// Runs every test: formatting, lints, documentation, dependency rules, tests, outside verifiers
+    ///
+    /// Sets up what the tests need beyond a Rust toolchain, a C compiler, Python 3 and Node in
+    /// target/testbed and in the user's cache folder (`XDG_CACHE_HOME` or `~/.cache`, folder dailey);
+    /// nothing is installed in the system. The last line is `N passed, N failed`, counted from what
+    /// really ran; a part that cannot be set up counts as failed.
+    ///
+    /// Exit status: 0 when nothing failed, 1 otherwise, 130 when it was interrupted.
+    #[command(verbatim_doc_comment)]
+    Test {
+        /// Only what needs neither downloaded tools nor Python and Node
+        #[arg(long)]
+        unit: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let terminal = Terminal::new();
+    let ready = Interrupt::listen().and_then(|interrupt| Ok((interrupt, Workspace::find()?)));
+    let (interrupt, workspace) = match ready {
+        Ok(ready) => ready,
+        Err(stop) => return stop.report(&terminal),
+    };
+    match arguments.command {
+        Command::Demo { once } => {
+            let end = if once {
+                demo::End::Stop
+            } else {
+                demo::End::Serve
+            };
+            demo::run(&workspace, &terminal, &interrupt, end)
+        }
+        Command::Test { unit } => {
+            let selection = if unit {
+                test::Selection::Unit
+            } else {
+                test::Selection::All
+            };
+            test::run(&workspace, &terminal, &interrupt, selection)
+        }
+    }
+}

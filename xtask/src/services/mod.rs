@@ -1,0 +1,15 @@
+//! The real Core and DMAPI as processes of their own, with data in a folder of the caller's.
+//!
+//! Knows how they are built, set up, started and told things; nothing of what is shown or tested.
+
+mod client;
+mod core;
+mod media;
+mod programs;
+mod service;
+
+pub(crate) use self::client::{Answer, Client};
+pub(crate) use self::core::{Core, new_password, text};
+pub(crate) use self::media::Media;
+pub(crate) use self::programs::{CORE, MEDIA, build};
+pub(crate) use self::service::{Service, Watch, until};

@@ -1,0 +1,11 @@
+//! What the tests need beyond the workspace: checked, or kept in the user's cache folder, keyed by
+//! version, so that a second checkout is quick. Nothing is installed in the system.
+
+mod cache;
+mod deny;
+mod peers;
+mod prerequisites;
+
+pub(crate) use self::deny::cargo_deny;
+pub(crate) use self::peers::{node_peer, python_peer};
+pub(crate) use self::prerequisites::{Needs, Prerequisites};
