@@ -12,3 +12,8 @@ mod loopback;
 pub use child::{Child, Signal, how_it_ended};
 pub use error::StartError;
 pub use loopback::{free_port, wait_for_http};
+
+// The example of the project's front page compiles, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;
