@@ -123,12 +123,7 @@ impl Core {
 
     /// An access token.
     pub async fn issue(&self, live: &Live, grant: Grant) -> Result<String, SigningFailed> {
-        let now = now_ms().unsigned_abs() / 1000;
+        let now = jiff::Timestamp::now().as_second().unsigned_abs();
         self.bench.sign(live.signer.clone(), grant, now).await
     }
-}
-
-/// The time in milliseconds UTC.
-pub fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

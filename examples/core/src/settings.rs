@@ -136,7 +136,7 @@ impl Settings {
         };
         let port = errors.accept(read::port(&|key| set(key), DEFAULT_PORT));
         let bind = errors.accept(read::bind(&|key| set(key)));
-        // Set to nothing means that nobody is trusted, which is not the default.
+        // Set to nothing counts as not set; `none` trusts nobody.
         let trusted_proxies = errors.accept(read::trusted_proxies(&lookup));
         let origins = errors.accept(read::origins(&lookup, "ALLOWED_ORIGINS", environment));
 

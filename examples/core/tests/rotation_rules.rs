@@ -4,13 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a failed step is the report")]
 
 use std::path::Path;
-use std::time::Duration;
 
 use dailey_auth::Environment;
-use dailey_core::keys::{KeySettings, KeyState, Kid, Retirement, Rotation, RotationError};
+use dailey_core::keys::{
+    KeyRing, KeySettings, KeyState, Kid, Retirement, RingError, Rotation, RotationError,
+};
 use jiff::Timestamp;
 
-const TOKEN_LIFE: Duration = Duration::from_secs(600);
 const START: i64 = 1_800_000_000;
 
 fn settings(folder: &Path, file: &str) -> KeySettings {
@@ -24,12 +24,7 @@ fn settings(folder: &Path, file: &str) -> KeySettings {
 
 /// The tool, so many seconds after the start.
 fn at(settings: &KeySettings, seconds: i64) -> Rotation {
-    Rotation::open(
-        settings,
-        TOKEN_LIFE,
-        Timestamp::from_second(START + seconds).unwrap(),
-    )
-    .unwrap()
+    Rotation::open(settings, Timestamp::from_second(START + seconds).unwrap()).unwrap()
 }
 
 /// A first key, and a second one that took over an hour after it was published.
@@ -53,7 +48,7 @@ fn a_replaced_key_is_retired_after_its_last_token_and_the_leeway() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path(), "core.pem");
     let (old, _) = rotated(&settings);
-    let last = 3610 + 600 + 30;
+    let last = 3610 + 3600 + 30;
     let early = at(&settings, last - 1).retire(&old, Retirement::AfterLastToken);
     assert!(
         matches!(early, Err(RotationError::TooEarly { .. })),
@@ -119,7 +114,7 @@ fn a_damaged_record_is_refused_and_not_written_over() {
     std::fs::write(&record, "{}").unwrap();
     let now = Timestamp::from_second(START).unwrap();
     assert!(matches!(
-        Rotation::open(&settings, TOKEN_LIFE, now),
+        Rotation::open(&settings, now),
         Err(RotationError::Record { .. })
     ));
     assert_eq!(std::fs::read(&record).unwrap(), b"{}");
@@ -165,4 +160,48 @@ fn a_file_named_after_its_key_is_not_filled_with_another() {
         matches!(refused, Err(RotationError::FileNamedAfterKey { .. })),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_retired_key_signs_under_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path(), "core.pem");
+    let (old, new) = rotated(&settings);
+    at(&settings, 3610).retire(&old, Retirement::Now).unwrap();
+    assert_eq!(KeyRing::load(&settings).unwrap().active_kid, new);
+    settings.active_kid = Some(old.clone());
+    let refused = KeyRing::load(&settings).unwrap_err();
+    assert!(
+        matches!(&refused[..], [RingError::Retired(kid)] if *kid == old),
+        "{refused:?}"
+    );
+    settings.active_kid = None;
+    settings.private_key_file = folder.path().join(format!("{old}.pem"));
+    let refused = KeyRing::load(&settings).unwrap_err();
+    assert!(
+        matches!(&refused[..], [RingError::Retired(_)]),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_replaced_key_that_is_still_named_is_not_retired_and_its_hour_begins_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path(), "core.pem");
+    let (old, new) = rotated(&settings);
+    settings.active_kid = Some(old.clone());
+    let refused = at(&settings, 9000).retire(&old, Retirement::AfterLastToken);
+    assert!(
+        matches!(&refused, Err(RotationError::StillNamed { successor, .. }) if *successor == new),
+        "{refused:?}"
+    );
+    settings.active_kid = Some(new);
+    let early = at(&settings, 9000 + 3629).retire(&old, Retirement::AfterLastToken);
+    assert!(
+        matches!(early, Err(RotationError::TooEarly { .. })),
+        "{early:?}"
+    );
+    at(&settings, 9000 + 3630)
+        .retire(&old, Retirement::AfterLastToken)
+        .unwrap();
 }

@@ -24,8 +24,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .as_deref()
         .map(Email::parse)
         .transpose()?;
-    let key =
-        Rotation::open(&settings.keys, settings.token_life, jiff::Timestamp::now())?.first_key()?;
+    let key = Rotation::open(&settings.keys, jiff::Timestamp::now())?.first_key()?;
     with_store(&settings, async |store| {
         let app = store.ensure_core_app(operator()).await?;
         let admin_user_id = match email {

@@ -54,7 +54,7 @@ const RELOAD: &str = "Reload Core now: send it SIGHUP.";
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {
     let settings = settings(Purpose::Manage)?;
-    let mut rotation = Rotation::open(&settings.keys, settings.token_life, jiff::Timestamp::now())?;
+    let mut rotation = Rotation::open(&settings.keys, jiff::Timestamp::now())?;
     match command {
         Command::Generate { kid, output } => {
             let made = rotation.generate(kid)?;

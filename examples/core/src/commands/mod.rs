@@ -17,7 +17,6 @@ use dailey_http::settings::SettingsError;
 use serde_json::Value;
 
 use crate::dotenv::EnvironmentVariables;
-use crate::service::now_ms;
 use crate::settings::{Purpose, Settings};
 use crate::store::{Context, SqliteStore, StoreError};
 
@@ -166,7 +165,6 @@ fn database_failure(error: &StoreError) -> Failure {
 /// An operator at the machine itself.
 fn operator() -> Context {
     Context {
-        now: now_ms(),
         actor: Some("operator".to_owned()),
         ..Context::default()
     }

@@ -9,12 +9,14 @@ use dailey_http::{listen, logs, signals};
 use super::check::NOT_INITIALISED;
 use super::{Failure, database_failure, open, settings};
 use crate::routes;
-use crate::service::{Core, Live, now_ms};
+use crate::service::{Core, Live};
 use crate::settings::{Purpose, Settings};
 use crate::store::{SqliteStore, Store as _};
 
 /// Threads for blocking work: hashing and signing bound themselves to the cores, reloading needs one.
 const MAX_BLOCKING_THREADS: usize = 64;
+/// How long blocking work may go on after the last request is answered.
+const BLOCKING_GRACE: Duration = Duration::from_secs(5);
 /// How often what no rule needs any more is forgotten.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -31,7 +33,10 @@ pub(super) fn run() -> Result<(), Failure> {
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build()?;
-    runtime.block_on(serve(settings))
+    let outcome = runtime.block_on(serve(settings));
+    // Dropping it would wait for blocking work, however long that takes.
+    runtime.shutdown_timeout(BLOCKING_GRACE);
+    outcome
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
@@ -137,7 +142,7 @@ async fn sweep(core: &Core) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = core.store.sweep(now_ms()).await {
+        if let Err(error) = core.store.sweep().await {
             tracing::warn!(%error, "old records were not swept; it is tried again in an hour");
         }
     }

@@ -13,6 +13,7 @@ use super::key_file::{self, KeyFileError, KeyFileProblem, folder_of};
 use super::kid::Kid;
 use super::private_key::PrivateKey;
 use super::public_key::PublicKey;
+use super::record::{Record, RecordError};
 use crate::secret::sha256;
 
 /// Most keys in the published set; verifiers refuse more.
@@ -74,6 +75,14 @@ pub enum RingError {
         /// The kid of the key that is there.
         found: Kid,
     },
+    /// The record of what happened.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The key that would sign was retired.
+    #[error(
+        "the signing key {0} was retired and must not sign again: set JWT_ACTIVE_KID (and JWT_PRIVATE_KEY_FILE) to the key that took over, or leave JWT_ACTIVE_KID out; `dailey-core keys generate` makes a new one"
+    )]
+    Retired(Kid),
     /// Two keys want one name.
     #[error(
         "two different keys have the kid {0}: the signing key, and a file in JWT_PUBLIC_KEYS_DIR; a new key needs a new kid"
@@ -150,6 +159,16 @@ impl KeyRing {
                 }
             }
         };
+        let record = Record::load(settings.folder()).map_err(|error| one(error.into()))?;
+        // Under any name that the key can have: given, thumbprint, file name.
+        let signs = |kid: &&Kid| {
+            **kid == active_kid
+                || **kid == signing_key.public().thumbprint()
+                || (waiting_kid.is_none() && settings.kept_file(kid) == settings.private_key_file)
+        };
+        if let Some(kid) = record.retired().find(signs) {
+            return Err(one(RingError::Retired(kid.clone())));
+        }
         match published.insert(active_kid.clone(), signing_key.public().clone()) {
             Some(other) if other != *signing_key.public() => {
                 return Err(one(RingError::OneKidTwoKeys(active_kid)));

@@ -19,7 +19,9 @@ use crate::scope::Scopes;
 use crate::secret::{Secret, hash_of_presented};
 use crate::service::{Core, Live};
 use crate::settings::Registration;
-use crate::store::{App, LoginAttempt, LoginSuccess, RefreshAttempt, Refreshed, User, UserRole};
+use crate::store::{
+    App, LoginAttempt, LoginEnd, LoginSuccess, RefreshAttempt, Refreshed, User, UserRole,
+};
 use crate::token::Grant;
 
 #[derive(Deserialize)]
@@ -101,7 +103,7 @@ pub(super) async fn login(
     let turn = core.gate.turn().await.map_err(busy)?;
     let start = core
         .store
-        .begin_login(attempt.clone(), context.now)
+        .begin_login(attempt.clone())
         .await
         .map_err(|error| problem(&error))?;
     let throttled = start.account_wait.map(throttled);
@@ -113,17 +115,19 @@ pub(super) async fn login(
     if let (Some(refusal), false) = (&throttled, start.known_address) {
         return Err(refusal.clone());
     }
-    let (user, stored_hash) = start.user.unzip();
-    let tried = user.as_ref().map(|user| user.user_id);
+    let stored_hash = start.user.as_ref().map(|(_, hash)| hash.clone());
+    let tried = start.user.as_ref().map(|(user, _)| user.user_id);
     let outcome = turn.verify(password, stored_hash).await;
 
     let new_password_hash = match &outcome {
         Match::RightAndRehashed(hash) => Some(hash.clone()),
         Match::Right | Match::Wrong => None,
     };
-    let user = user.filter(|user| outcome != Match::Wrong && user.disabled_at.is_none());
+    let user = start
+        .user
+        .filter(|(user, _)| outcome != Match::Wrong && user.disabled_at.is_none());
     let app = start.app.filter(|app| app.disabled_at.is_none());
-    let (Some(user), Some(app)) = (user, app) else {
+    let (Some((user, verified_hash)), Some(app)) = (user, app) else {
         core.store
             .login_failed(tried, attempt.app_id, context)
             .await
@@ -149,13 +153,18 @@ pub(super) async fn login(
         app_id: app.app_id,
         scopes: scopes.clone(),
         refresh_hash: secret.hash(),
-        refresh_expires_at: refresh_expires_at(&live, context.now),
+        refresh_life_ms: refresh_life_ms(&live),
+        verified_hash,
         new_password_hash,
     };
-    core.store
+    let end = core
+        .store
         .login_succeeded(success, context)
         .await
         .map_err(|error| problem(&error))?;
+    if end == LoginEnd::Outdated {
+        return Err(invalid_credentials());
+    }
     pair(&core, &live, &user, &app, scopes, &secret)
         .await
         .map(Json)
@@ -173,7 +182,7 @@ pub(super) async fn refresh(
     let attempt = RefreshAttempt {
         presented,
         successor: secret.hash(),
-        successor_expires_at: refresh_expires_at(&live, caller.context.now),
+        successor_life_ms: refresh_life_ms(&live),
         app_id: None,
         requested: None,
     };
@@ -233,9 +242,9 @@ pub(super) async fn pair(
     }))
 }
 
-/// When a refresh token made now ends.
-pub(super) fn refresh_expires_at(live: &Live, now: i64) -> i64 {
-    now.saturating_add(i64::try_from(live.refresh_life.as_millis()).unwrap_or(i64::MAX))
+/// How long a refresh token made now lives.
+pub(super) fn refresh_life_ms(live: &Live) -> i64 {
+    i64::try_from(live.refresh_life.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn email(text: &str) -> Result<Email, Problem> {

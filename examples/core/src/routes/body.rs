@@ -107,6 +107,15 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // RFC 8259 section 2. serde takes an array for an object whose members come in order.
+    let first = bytes.iter().find(|byte| !b" \t\n\r".contains(byte));
+    if first != Some(&b'{') {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "body_invalid",
+            "the body is not a JSON object",
+        ));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         // serde's own text may repeat input, so only the place is told.
         let what = match error.classify() {
@@ -119,4 +128,25 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let detail = format!("{what}: line {}, column {}", error.line(), error.column());
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body_invalid", detail)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct One {
+        #[serde(rename = "a")]
+        _a: u8,
+    }
+
+    #[test]
+    fn an_array_is_not_taken_for_an_object() {
+        assert!(parse::<One>(b" \r\n\t{\"a\":1}").is_ok());
+        for body in ["[1]", " [1]", "1", "", "\u{feff}{\"a\":1}"] {
+            let problem = parse::<One>(body.as_bytes()).unwrap_err();
+            let text = format!("{problem:?}");
+            assert!(text.contains("body_invalid"), "{body:?}: {text}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::auth::refresh_expires_at;
+use super::auth::refresh_life_ms;
 use super::body::{self, BodyError};
 use super::request::{Caller, parse_id};
 use crate::scope::Scopes;
@@ -104,7 +104,7 @@ pub(super) async fn token(
     caller: Caller,
     request: Request,
 ) -> Result<Json<Value>, OauthError> {
-    let (app, form) = authenticated_form(&core, &caller, request).await?;
+    let (app, form) = authenticated_form(&core, request).await?;
     let requested = form
         .get("scope")
         .map(|scope| Scopes::parse(scope))
@@ -132,7 +132,7 @@ pub(super) async fn revoke(
     caller: Caller,
     request: Request,
 ) -> Result<StatusCode, OauthError> {
-    let (app, form) = authenticated_form(&core, &caller, request).await?;
+    let (app, form) = authenticated_form(&core, request).await?;
     let presented = form
         .get("token")
         .ok_or(OauthError::invalid_request("token is missing"))?;
@@ -194,7 +194,7 @@ async fn refresh_token(
     let attempt = RefreshAttempt {
         presented: hash_of_presented(presented).ok_or_else(invalid)?,
         successor: secret.hash(),
-        successor_expires_at: refresh_expires_at(&live, caller.context.now),
+        successor_life_ms: refresh_life_ms(&live),
         app_id: Some(app.app_id),
         requested,
     };
@@ -225,7 +225,6 @@ fn server_error() -> OauthError {
 /// The form, and the app that sent it: by `Authorization: Basic` or by its parameters, never both (RFC 6749 2.3).
 async fn authenticated_form(
     core: &Core,
-    caller: &Caller,
     request: Request,
 ) -> Result<(App, BTreeMap<String, String>), OauthError> {
     if !body::is_content_type(request.headers(), "application/x-www-form-urlencoded") {
@@ -263,10 +262,7 @@ async fn authenticated_form(
     };
     let known = parse_id(&client_id).zip(hash_of_presented(&secret));
     let (app_id, secret) = known.ok_or_else(OauthError::invalid_client)?;
-    let app = core
-        .store
-        .authenticate_app(app_id, secret, caller.context.now)
-        .await?;
+    let app = core.store.authenticate_app(app_id, secret).await?;
     app.map(|app| (app, form))
         .ok_or_else(OauthError::invalid_client)
 }

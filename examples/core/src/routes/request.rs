@@ -11,7 +11,6 @@ use http::StatusCode;
 use http::request::Parts;
 use uuid::Uuid;
 
-use crate::service::now_ms;
 use crate::store::{Context, StoreError};
 
 /// The request as the audit sees it, and what its login attempts are counted under.
@@ -29,7 +28,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             .get::<ClientAddress>()
             .map(|address| address.0.to_canonical());
         let context = Context {
-            now: now_ms(),
             address: address.map(|address| address.to_string()),
             request_id: request_id::current().map(|id| id.as_str().to_owned()),
             actor: None,

@@ -152,11 +152,9 @@ pub enum OldSecrets {
     Revoked,
 }
 
-/// Who does it and when, for the audit and for the clock.
+/// Who does it, for the audit. When is for the store to say: it reads its clock when it comes to it.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// The time, in milliseconds UTC.
-    pub now: i64,
     /// The client's address; none when an operator works on the machine itself.
     pub address: Option<String>,
     /// The request's id.
@@ -204,10 +202,22 @@ pub struct LoginSuccess {
     pub scopes: Scopes,
     /// The first refresh token of a new family.
     pub refresh_hash: SecretHash,
-    /// When that one ends.
-    pub refresh_expires_at: i64,
+    /// How long that one lives, in milliseconds.
+    pub refresh_life_ms: i64,
+    /// The stored hash that the password was verified against.
+    pub verified_hash: String,
     /// The password's hash with today's parameters, when the stored one is of older ones.
     pub new_password_hash: Option<String>,
+}
+
+/// What became of a login whose password was right when it was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum LoginEnd {
+    /// The refresh token is stored.
+    Recorded,
+    /// Another password was set meanwhile, or the user or the app was disabled. No refresh token was stored.
+    Outdated,
 }
 
 /// A presented refresh token and what is to take its place.
@@ -217,8 +227,8 @@ pub struct RefreshAttempt {
     pub presented: SecretHash,
     /// Its successor.
     pub successor: SecretHash,
-    /// When the successor ends.
-    pub successor_expires_at: i64,
+    /// How long the successor lives, in milliseconds.
+    pub successor_life_ms: i64,
     /// The app that presents it, where it has shown who it is: only its own tokens are exchanged then.
     pub app_id: Option<Uuid>,
     /// What the access token shall carry, when that is to be less than what was granted (RFC 6749 section 6).
@@ -277,12 +287,7 @@ pub trait Store: Send + Sync {
         context: Context,
     ) -> Answer<'_, App>;
     /// The app, if it is enabled and this is one of its working secrets.
-    fn authenticate_app(
-        &self,
-        app_id: Uuid,
-        secret: SecretHash,
-        now: i64,
-    ) -> Answer<'_, Option<App>>;
+    fn authenticate_app(&self, app_id: Uuid, secret: SecretHash) -> Answer<'_, Option<App>>;
 
     /// Makes a user.
     fn create_user(
@@ -309,7 +314,7 @@ pub trait Store: Send + Sync {
     ) -> Answer<'_, ()>;
 
     /// Counts an attempt and says what is known.
-    fn begin_login(&self, attempt: LoginAttempt, now: i64) -> Answer<'_, LoginStart>;
+    fn begin_login(&self, attempt: LoginAttempt) -> Answer<'_, LoginStart>;
     /// Notes that it failed.
     fn login_failed(
         &self,
@@ -317,8 +322,8 @@ pub trait Store: Send + Sync {
         app_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()>;
-    /// Takes the counts back and stores the first refresh token.
-    fn login_succeeded(&self, success: LoginSuccess, context: Context) -> Answer<'_, ()>;
+    /// Takes the counts back and stores the first refresh token, if what was verified is still so.
+    fn login_succeeded(&self, success: LoginSuccess, context: Context) -> Answer<'_, LoginEnd>;
     /// Takes the counts back without a login: the password was right, something else was not.
     fn login_abandoned(&self, attempt: LoginAttempt) -> Answer<'_, ()>;
     /// Exchanges a refresh token for its successor, or decides against it.
@@ -332,5 +337,5 @@ pub trait Store: Send + Sync {
     ) -> Answer<'_, ()>;
 
     /// Forgets what no rule needs any more.
-    fn sweep(&self, now: i64) -> Answer<'_, ()>;
+    fn sweep(&self) -> Answer<'_, ()>;
 }

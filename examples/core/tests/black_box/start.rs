@@ -254,3 +254,41 @@ fn a_dotenv_file_is_read_under_the_environment() {
     home.set("JWT_TTL_SECONDS", "60");
     assert!(home.run(&["check"], "").status.success());
 }
+
+#[tokio::test]
+async fn blocking_work_that_never_ends_does_not_keep_it_alive() {
+    let home = Home::initialised();
+    let mut core = home.serve();
+    let pipe = home.path(".env");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    core.child.signal(testbed::Signal::Hangup).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    // A pipe opens for writing as soon as somebody reads it: the reload, which now waits for as long as it is open.
+    let _writer = loop {
+        let opened = rustix::fs::open(
+            &pipe,
+            rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK,
+            rustix::fs::Mode::empty(),
+        );
+        if let Ok(writer) = opened {
+            break writer;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the reload reads .env"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+    core.child.signal(testbed::Signal::Terminate).unwrap();
+    while core.child.exited().is_none() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it ends after its grace"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::super::key_file::KeyFileError;
 use super::super::kid::Kid;
+use super::super::record::RecordError;
 use super::super::ring::RingError;
 
 /// Why a step of a rotation was refused.
@@ -18,13 +19,8 @@ pub enum RotationError {
     #[error(transparent)]
     File(#[from] KeyFileError),
     /// The record of what happened.
-    #[error("{}: it is not a record of key rotation ({problem}); move it away to begin a new one", path.display())]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The system.
     #[error("{}: {error}", path.display())]
     Io {
@@ -65,6 +61,16 @@ pub enum RotationError {
     /// Retire the key that signs.
     #[error("{0} is the signing key: activate another one first")]
     IsActive(Kid),
+    /// Retire a replaced key that `JWT_ACTIVE_KID` still names.
+    #[error(
+        "JWT_ACTIVE_KID still names {kid}, so Core signs with it: set JWT_ACTIVE_KID={successor} in .env or the service's environment, reload Core, and retire {kid} when its last token has ended"
+    )]
+    StillNamed {
+        /// The key.
+        kid: Kid,
+        /// What took over from it.
+        successor: Kid,
+    },
     /// Retire too early.
     #[error(
         "tokens signed with {kid} may live until {until}; retire it then, or now with --now if the key is compromised"

@@ -6,7 +6,6 @@
 
 mod error;
 mod outcome;
-mod record;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,8 +15,8 @@ use super::key_file::{self, Existing, KeyFileError, KeyFileProblem, Readers};
 use super::kid::Kid;
 use super::private_key::PrivateKey;
 use super::public_key::PublicKey;
+use super::record::{History, Record};
 use super::ring::{KeyRing, KeySettings, kid_of, read_published};
-use record::{History, Record};
 
 pub use error::RotationError;
 pub use outcome::{Activated, Generated, KeyState, ListedKey, Published, Retired, Retirement};
@@ -25,14 +24,14 @@ pub use outcome::{Activated, Generated, KeyState, ListedKey, Published, Retired,
 /// How long a key is published before it should sign: the longest a verifier keeps a key set without asking, in
 /// milliseconds.
 const PUBLISH_AHEAD_MS: i64 = 60 * 60 * 1000;
-/// What verifiers add to a token's life by default, in seconds.
-const LEEWAY_SECONDS: i64 = 30;
+/// How long after a key's last signature a token of it may be accepted, in milliseconds: the longest life that
+/// `JWT_TTL_SECONDS` allows, because the setting of this command need not be that of the Core that signed, and what
+/// verifiers add by default.
+const LAST_TOKEN_MS: i64 = (3600 + 30) * 1000;
 
 /// The rotation tool over one set of key files. Holds a lock, so that two of them cannot work at once.
 pub struct Rotation {
     settings: KeySettings,
-    /// Life of a token in seconds.
-    token_life_seconds: i64,
     now: jiff::Timestamp,
     record: Record,
     _lock: File,
@@ -40,11 +39,7 @@ pub struct Rotation {
 
 impl Rotation {
     /// Opens the key folder, making it when it is not there.
-    pub fn open(
-        settings: &KeySettings,
-        token_life: std::time::Duration,
-        now: jiff::Timestamp,
-    ) -> Result<Self, RotationError> {
+    pub fn open(settings: &KeySettings, now: jiff::Timestamp) -> Result<Self, RotationError> {
         let folder = settings.folder();
         let at = |path: PathBuf| move |error| RotationError::Io { path, error };
         key_file::make_private_folder(folder).map_err(at(folder.to_owned()))?;
@@ -56,12 +51,10 @@ impl Rotation {
             .map_err(at(lock_file.clone()))?;
         lock.lock().map_err(at(lock_file))?;
         let record = Record::load(folder)?;
-        let token_life_seconds = i64::try_from(token_life.as_secs()).unwrap_or(i64::MAX / 2000);
         // Whole seconds are what people read and what tokens count in.
         let now = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
         Ok(Self {
             settings: settings.clone(),
-            token_life_seconds,
             now,
             record,
             _lock: lock,
@@ -147,6 +140,9 @@ impl Rotation {
 
     /// Lets a published key sign.
     pub fn activate(&mut self, kid: &Kid) -> Result<Activated, RotationError> {
+        if self.history(kid).retired_at.is_some() {
+            return Err(RotationError::WasRetired(kid.clone()));
+        }
         let published = self.published()?;
         let primary_file = self.settings.private_key_file.clone();
         let primary = key_file::read_private(&primary_file, self.settings.environment)?;
@@ -173,7 +169,7 @@ impl Rotation {
             self.keep(&previous_kid, &primary, &published)?;
             let now = self.now;
             // Recorded before it happens: a crash in between leaves a record that is merely not yet true.
-            let ends = later(now, (self.token_life_seconds + LEEWAY_SECONDS) * 1000);
+            let ends = later(now, LAST_TOKEN_MS);
             self.remember(&previous_kid, |history| {
                 history.replaced_at = Some(now);
                 history.last_token_ends_at = Some(ends);
@@ -201,6 +197,15 @@ impl Rotation {
     /// Takes a key out of the published set.
     pub fn retire(&mut self, kid: &Kid, when: Retirement) -> Result<Retired, RotationError> {
         let ring = self.ring()?;
+        if let Some(successor) = ring.waiting_kid.clone().filter(|_| ring.active_kid == *kid) {
+            // It signs although another one was activated, so its last token ends later than was thought then.
+            let ends = later(self.now, LAST_TOKEN_MS);
+            self.remember(kid, |history| history.last_token_ends_at = Some(ends))?;
+            return Err(RotationError::StillNamed {
+                kid: kid.clone(),
+                successor,
+            });
+        }
         if ring.active_kid == *kid || ring.waiting_kid.as_ref() == Some(kid) {
             return Err(RotationError::IsActive(kid.clone()));
         }
@@ -382,7 +387,7 @@ impl Rotation {
         kid: &Kid,
         change: impl FnOnce(&mut History),
     ) -> Result<(), RotationError> {
-        self.record.remember(self.settings.folder(), kid, change)
+        Ok(self.record.remember(self.settings.folder(), kid, change)?)
     }
 }
 

@@ -4,12 +4,10 @@ use aws_lc_rs::constant_time;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use uuid::Uuid;
 
-use super::{audit, failed, id, or_taken, text};
+use super::{Occasion, audit, failed, id, or_taken, text};
 use crate::scope::{ADMIN_SCOPE, Scopes};
 use crate::secret::SecretHash;
-use crate::store::{
-    App, AppChange, AppRole, Availability, Context, OLD_SECRET_MS, OldSecrets, StoreError,
-};
+use crate::store::{App, AppChange, AppRole, Availability, OLD_SECRET_MS, OldSecrets, StoreError};
 
 /// The name of Core's own app.
 const CORE_NAME: &str = "Core";
@@ -23,13 +21,13 @@ pub(super) fn core_app(connection: &Connection) -> Result<Option<App>, StoreErro
 
 pub(super) fn ensure_core_app(
     connection: &Connection,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<App, StoreError> {
     if let Some(app) = core_app(connection)? {
         return Ok(app);
     }
     let scopes = Scopes::from_items([ADMIN_SCOPE]).expect("the admin scope is a scope");
-    insert(connection, CORE_NAME, &scopes, AppRole::Core, context)
+    insert(connection, CORE_NAME, &scopes, AppRole::Core, occasion)
 }
 
 pub(super) fn create(
@@ -37,10 +35,10 @@ pub(super) fn create(
     name: &str,
     scopes: &Scopes,
     secret: &SecretHash,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<App, StoreError> {
-    let app = insert(connection, name, scopes, AppRole::Ordinary, context)?;
-    insert_secret(connection, app.app_id, secret, context.now)?;
+    let app = insert(connection, name, scopes, AppRole::Ordinary, occasion)?;
+    insert_secret(connection, app.app_id, secret, occasion.now)?;
     Ok(app)
 }
 
@@ -62,7 +60,7 @@ pub(super) fn change(
     connection: &Connection,
     app_id: Uuid,
     change: AppChange,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<App, StoreError> {
     let mut app = get(connection, app_id)?.ok_or(StoreError::NoSuchApp)?;
     app.name = change.name.unwrap_or(app.name);
@@ -70,7 +68,7 @@ pub(super) fn change(
     app.disabled_at = match change.availability {
         None => app.disabled_at,
         Some(Availability::Enabled) => None,
-        Some(Availability::Disabled) => app.disabled_at.or(Some(context.now)),
+        Some(Availability::Disabled) => app.disabled_at.or(Some(occasion.now)),
     };
     if app.role == AppRole::Core && (app.disabled_at.is_some() || !app.scopes.contains(ADMIN_SCOPE))
     {
@@ -87,14 +85,14 @@ pub(super) fn change(
             ),
         )
         .map_err(|error| or_taken(&error, StoreError::NameTaken))?;
-    audit(connection, "app.changed", None, Some(app_id), context)?;
+    audit(connection, "app.changed", None, Some(app_id), occasion)?;
     Ok(app)
 }
 
 pub(super) fn delete(
     connection: &Connection,
     app_id: Uuid,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<(), StoreError> {
     match get(connection, app_id)? {
         None => return Err(StoreError::NoSuchApp),
@@ -107,7 +105,7 @@ pub(super) fn delete(
     connection
         .execute("DELETE FROM apps WHERE app_id = ?1", [text(app_id)])
         .map_err(|error| failed(&error))?;
-    audit(connection, "app.deleted", None, Some(app_id), context)
+    audit(connection, "app.deleted", None, Some(app_id), occasion)
 }
 
 pub(super) fn rotate_secret(
@@ -115,7 +113,7 @@ pub(super) fn rotate_secret(
     app_id: Uuid,
     secret: &SecretHash,
     old: OldSecrets,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<App, StoreError> {
     let app = get(connection, app_id)?.ok_or(StoreError::NoSuchApp)?;
     match old {
@@ -125,17 +123,17 @@ pub(super) fn rotate_secret(
         // One that was to end sooner still does.
         OldSecrets::WorkOneMoreDay => connection.execute(
             "UPDATE app_secrets SET expires_at = ?2 WHERE app_id = ?1 AND expires_at IS NULL",
-            (text(app_id), context.now + OLD_SECRET_MS),
+            (text(app_id), occasion.now + OLD_SECRET_MS),
         ),
     }
     .map_err(|error| failed(&error))?;
-    insert_secret(connection, app_id, secret, context.now)?;
+    insert_secret(connection, app_id, secret, occasion.now)?;
     audit(
         connection,
         "app.secret_rotated",
         None,
         Some(app_id),
-        context,
+        occasion,
     )?;
     Ok(app)
 }
@@ -164,23 +162,23 @@ fn insert(
     name: &str,
     scopes: &Scopes,
     role: AppRole,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<App, StoreError> {
     let app_id = Uuid::now_v7();
     let core = (role == AppRole::Core).then_some(1);
     connection
         .execute(
             "INSERT INTO apps (app_id, name, scopes, core, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            (text(app_id), name, scopes.to_string(), core, context.now),
+            (text(app_id), name, scopes.to_string(), core, occasion.now),
         )
         .map_err(|error| or_taken(&error, StoreError::NameTaken))?;
-    audit(connection, "app.created", None, Some(app_id), context)?;
+    audit(connection, "app.created", None, Some(app_id), occasion)?;
     Ok(App {
         app_id,
         name: name.to_owned(),
         scopes: scopes.clone(),
         disabled_at: None,
-        created_at: context.now,
+        created_at: occasion.now,
         role,
     })
 }

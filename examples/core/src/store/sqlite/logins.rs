@@ -5,12 +5,12 @@ use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
-use super::{apps, audit, failed, id, text, users};
+use super::{Occasion, apps, audit, failed, id, text, users};
 use crate::refresh::{Decision, Stored, decide};
 use crate::scope::Scopes;
 use crate::secret::{SecretHash, sha256};
 use crate::store::{
-    Context, LoginAttempt, LoginStart, LoginSuccess, RefreshAttempt, Refreshed, StoreError,
+    LoginAttempt, LoginEnd, LoginStart, LoginSuccess, RefreshAttempt, Refreshed, StoreError,
 };
 use crate::throttle::{ACCOUNT, ADDRESS, Attempt, Counter, Rule};
 
@@ -49,12 +49,28 @@ pub(super) fn begin(
 pub(super) fn succeeded(
     connection: &Connection,
     success: &LoginSuccess,
-    context: &Context,
-) -> Result<(), StoreError> {
-    take_back(connection, &success.attempt)?;
-    if let Some(hash) = &success.new_password_hash {
-        users::store_hash(connection, success.user_id, hash)?;
+    occasion: &Occasion,
+) -> Result<LoginEnd, StoreError> {
+    // Verifying took a while, in which an operator may have set another password or disabled the user or the app.
+    let app = apps::get(connection, success.app_id)?.filter(|app| app.disabled_at.is_none());
+    let still_right = app.is_some()
+        && users::confirm_hash(
+            connection,
+            success.user_id,
+            &success.verified_hash,
+            success.new_password_hash.as_deref(),
+        )?;
+    if !still_right {
+        audit(
+            connection,
+            "login.failed",
+            Some(success.user_id),
+            Some(success.app_id),
+            occasion,
+        )?;
+        return Ok(LoginEnd::Outdated);
     }
+    take_back(connection, &success.attempt)?;
     insert(
         connection,
         &NewToken {
@@ -64,22 +80,23 @@ pub(super) fn succeeded(
             app_id: success.app_id,
             scopes: &success.scopes,
             parent: None,
-            expires_at: success.refresh_expires_at,
+            expires_at: occasion.now.saturating_add(success.refresh_life_ms),
         },
-        context.now,
+        occasion.now,
     )?;
     // The address as it is counted, which is how it is looked for again.
-    let context = Context {
+    let occasion = Occasion {
         address: Some(success.attempt.network.clone()),
-        ..context.clone()
+        ..occasion.clone()
     };
     audit(
         connection,
         "login.succeeded",
         Some(success.user_id),
         Some(success.app_id),
-        &context,
-    )
+        &occasion,
+    )?;
+    Ok(LoginEnd::Recorded)
 }
 
 /// The password was right: forgets the account's failures, and this attempt of the address.
@@ -100,31 +117,31 @@ pub(super) fn take_back(connection: &Connection, attempt: &LoginAttempt) -> Resu
 pub(super) fn refresh(
     connection: &Connection,
     attempt: RefreshAttempt,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<Refreshed, StoreError> {
     let RefreshAttempt {
         presented,
         successor,
-        successor_expires_at,
+        successor_life_ms,
         app_id,
         requested,
     } = attempt;
     let found = find(connection, &presented)?
         .filter(|found| app_id.is_none_or(|app_id| app_id == found.app_id));
-    let decision = decide(found.as_ref().map(|found| found.stored), context.now);
+    let decision = decide(found.as_ref().map(|found| found.stored), occasion.now);
     let Some(found) = found else {
         return Ok(Refreshed::Refused(decision));
     };
     match decision {
         Decision::Rotate => {}
         Decision::Reused => {
-            revoke(connection, &found.family_id, context.now)?;
+            revoke(connection, &found.family_id, occasion.now)?;
             audit(
                 connection,
                 "refresh.reused",
                 Some(found.user_id),
                 Some(found.app_id),
-                context,
+                occasion,
             )?;
             return Ok(Refreshed::Refused(decision));
         }
@@ -147,7 +164,7 @@ pub(super) fn refresh(
     let spent = connection
         .execute(
             "UPDATE refresh_tokens SET spent_at = ?2 WHERE token_hash = ?1 AND spent_at IS NULL AND revoked_at IS NULL",
-            (presented, context.now),
+            (presented, occasion.now),
         )
         .map_err(|error| failed(&error))?;
     if spent != 1 {
@@ -162,9 +179,9 @@ pub(super) fn refresh(
             app_id: found.app_id,
             scopes: &granted,
             parent: Some(&presented),
-            expires_at: successor_expires_at,
+            expires_at: occasion.now.saturating_add(successor_life_ms),
         },
-        context.now,
+        occasion.now,
     )?;
     Ok(Refreshed::Rotated {
         user,
@@ -177,20 +194,20 @@ pub(super) fn revoke_family(
     connection: &Connection,
     presented: &SecretHash,
     app_id: Option<Uuid>,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<(), StoreError> {
     let found = find(connection, presented)?
         .filter(|found| app_id.is_none_or(|app_id| app_id == found.app_id));
     let Some(found) = found else {
         return Ok(());
     };
-    revoke(connection, &found.family_id, context.now)?;
+    revoke(connection, &found.family_id, occasion.now)?;
     audit(
         connection,
         "refresh.revoked",
         Some(found.user_id),
         Some(found.app_id),
-        context,
+        occasion,
     )
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    Answer, App, AppChange, Context, LoginAttempt, LoginStart, LoginSuccess, OldSecrets,
+    Answer, App, AppChange, Context, LoginAttempt, LoginEnd, LoginStart, LoginSuccess, OldSecrets,
     RefreshAttempt, Refreshed, Store, StoreError, User, UserRole,
 };
 use crate::email::Email;
@@ -31,8 +31,39 @@ const QUEUE_DEADLINE: Duration = Duration::from_secs(2);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// How long `SQLite` waits for another process (a command of the operator's) to finish writing.
 const LOCK_DEADLINE: Duration = Duration::from_secs(5);
+const _: () = assert!(
+    LOCK_DEADLINE.as_millis() < ANSWER_DEADLINE.as_millis(),
+    "a transaction that waits for a lock ends while its caller still waits"
+);
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// Tells the time in milliseconds UTC.
+type Clock = Box<dyn Fn() -> i64 + Send>;
+type Job = Box<dyn FnOnce(&mut Connection, &Clock) + Send>;
+
+/// Who asks, and the time at which the store came to it: not when the request began, which may have waited since.
+#[derive(Debug, Clone)]
+struct Occasion {
+    now: i64,
+    address: Option<String>,
+    request_id: Option<String>,
+    actor: Option<String>,
+}
+
+impl Occasion {
+    fn new(context: Context, now: i64) -> Self {
+        let Context {
+            address,
+            request_id,
+            actor,
+        } = context;
+        Self {
+            now,
+            address,
+            request_id,
+            actor,
+        }
+    }
+}
 
 /// A store in one `SQLite` file.
 #[derive(Debug)]
@@ -55,6 +86,10 @@ impl Drop for SqliteStore {
 impl SqliteStore {
     /// Opens the file, making it (readable by its owner only) and bringing its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with_clock(path, Box::new(|| jiff::Timestamp::now().as_millisecond()))
+    }
+
+    fn open_with_clock(path: &Path, clock: Clock) -> Result<Self, StoreError> {
         let connection = connect(path)?;
         let (queue, mut jobs) = mpsc::channel::<Job>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
@@ -62,7 +97,7 @@ impl SqliteStore {
             .spawn(move || {
                 let mut connection = connection;
                 while let Some(job) = jobs.blocking_recv() {
-                    job(&mut connection);
+                    job(&mut connection, &clock);
                 }
             })
             .map_err(|error| StoreError::Failed(format!("its thread does not start ({error})")))?;
@@ -97,23 +132,31 @@ impl SqliteStore {
         Ok(schema::version(&connection)?.is_some() && apps::core_app(&connection)?.is_some())
     }
 
-    /// Runs one transaction on the store's thread. It is carried out even if the caller stops waiting.
+    /// Runs one transaction on the store's thread, unless the caller has stopped waiting: what was answered as not
+    /// done must not happen later.
     fn transaction<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Transaction<'_>, i64) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job: Job = Box::new(move |connection, clock| {
+            if answer.is_closed() {
+                return;
+            }
             // Immediate: two writers meet at the beginning, where SQLite can wait, not in the middle, where it cannot.
             let outcome = connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)
                 .map_err(|error| failed(&error))
                 .and_then(|transaction| {
-                    let value = work(&transaction)?;
+                    let value = work(&transaction, clock())?;
+                    // Dropped without a commit, the transaction is rolled back.
+                    if answer.is_closed() {
+                        return Err(StoreError::Busy);
+                    }
                     transaction.commit().map_err(|error| failed(&error))?;
                     Ok(value)
                 });
-            // Nobody waits any more: what was done stays done.
+            // Gone since the commit: what was done stays done.
             let _ = answer.send(outcome);
         });
         self.wait(job, answered)
@@ -122,11 +165,15 @@ impl SqliteStore {
     /// Runs some reading on the store's thread.
     fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Connection, i64) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
         let (answer, answered) = oneshot::channel();
         self.wait(
-            Box::new(move |connection| drop(answer.send(work(connection)))),
+            Box::new(move |connection, clock| {
+                if !answer.is_closed() {
+                    drop(answer.send(work(connection, clock())));
+                }
+            }),
             answered,
         )
     }
@@ -150,7 +197,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn ping(&self) -> Answer<'_, ()> {
-        self.read(|connection| {
+        self.read(|connection, _| {
             // Reads the file, not only the connection.
             connection
                 .query_row("SELECT count(*) FROM schema_version", [], |_| Ok(()))
@@ -159,11 +206,13 @@ impl Store for SqliteStore {
     }
 
     fn core_app(&self) -> Answer<'_, Option<App>> {
-        self.read(apps::core_app)
+        self.read(|connection, _| apps::core_app(connection))
     }
 
     fn ensure_core_app(&self, context: Context) -> Answer<'_, App> {
-        self.transaction(move |transaction| apps::ensure_core_app(transaction, &context))
+        self.transaction(move |transaction, now| {
+            apps::ensure_core_app(transaction, &Occasion::new(context, now))
+        })
     }
 
     fn create_app(
@@ -173,25 +222,35 @@ impl Store for SqliteStore {
         secret: SecretHash,
         context: Context,
     ) -> Answer<'_, App> {
-        self.transaction(move |transaction| {
-            apps::create(transaction, &name, &scopes, &secret, &context)
+        self.transaction(move |transaction, now| {
+            apps::create(
+                transaction,
+                &name,
+                &scopes,
+                &secret,
+                &Occasion::new(context, now),
+            )
         })
     }
 
     fn apps(&self) -> Answer<'_, Vec<App>> {
-        self.read(apps::list)
+        self.read(|connection, _| apps::list(connection))
     }
 
     fn app(&self, app_id: Uuid) -> Answer<'_, Option<App>> {
-        self.read(move |connection| apps::get(connection, app_id))
+        self.read(move |connection, _| apps::get(connection, app_id))
     }
 
     fn change_app(&self, app_id: Uuid, change: AppChange, context: Context) -> Answer<'_, App> {
-        self.transaction(move |transaction| apps::change(transaction, app_id, change, &context))
+        self.transaction(move |transaction, now| {
+            apps::change(transaction, app_id, change, &Occasion::new(context, now))
+        })
     }
 
     fn delete_app(&self, app_id: Uuid, context: Context) -> Answer<'_, ()> {
-        self.transaction(move |transaction| apps::delete(transaction, app_id, &context))
+        self.transaction(move |transaction, now| {
+            apps::delete(transaction, app_id, &Occasion::new(context, now))
+        })
     }
 
     fn rotate_app_secret(
@@ -201,18 +260,19 @@ impl Store for SqliteStore {
         old: OldSecrets,
         context: Context,
     ) -> Answer<'_, App> {
-        self.transaction(move |transaction| {
-            apps::rotate_secret(transaction, app_id, &secret, old, &context)
+        self.transaction(move |transaction, now| {
+            apps::rotate_secret(
+                transaction,
+                app_id,
+                &secret,
+                old,
+                &Occasion::new(context, now),
+            )
         })
     }
 
-    fn authenticate_app(
-        &self,
-        app_id: Uuid,
-        secret: SecretHash,
-        now: i64,
-    ) -> Answer<'_, Option<App>> {
-        self.read(move |connection| apps::authenticate(connection, app_id, &secret, now))
+    fn authenticate_app(&self, app_id: Uuid, secret: SecretHash) -> Answer<'_, Option<App>> {
+        self.read(move |connection, now| apps::authenticate(connection, app_id, &secret, now))
     }
 
     fn create_user(
@@ -222,25 +282,35 @@ impl Store for SqliteStore {
         role: UserRole,
         context: Context,
     ) -> Answer<'_, User> {
-        self.transaction(move |transaction| {
-            users::create(transaction, &email, &password_hash, role, &context)
+        self.transaction(move |transaction, now| {
+            users::create(
+                transaction,
+                &email,
+                &password_hash,
+                role,
+                &Occasion::new(context, now),
+            )
         })
     }
 
     fn users(&self) -> Answer<'_, Vec<User>> {
-        self.read(users::list)
+        self.read(|connection, _| users::list(connection))
     }
 
     fn user_by_email(&self, email: Email) -> Answer<'_, Option<User>> {
-        self.read(move |connection| Ok(users::by_email(connection, &email)?.map(|(user, _)| user)))
+        self.read(move |connection, _| {
+            Ok(users::by_email(connection, &email)?.map(|(user, _)| user))
+        })
     }
 
     fn user(&self, user_id: Uuid) -> Answer<'_, Option<User>> {
-        self.read(move |connection| users::get(connection, user_id))
+        self.read(move |connection, _| users::get(connection, user_id))
     }
 
     fn disable_user(&self, user_id: Uuid, context: Context) -> Answer<'_, ()> {
-        self.transaction(move |transaction| users::disable(transaction, user_id, &context))
+        self.transaction(move |transaction, now| {
+            users::disable(transaction, user_id, &Occasion::new(context, now))
+        })
     }
 
     fn set_password(
@@ -249,13 +319,18 @@ impl Store for SqliteStore {
         password_hash: String,
         context: Context,
     ) -> Answer<'_, ()> {
-        self.transaction(move |transaction| {
-            users::set_password(transaction, user_id, &password_hash, &context)
+        self.transaction(move |transaction, now| {
+            users::set_password(
+                transaction,
+                user_id,
+                &password_hash,
+                &Occasion::new(context, now),
+            )
         })
     }
 
-    fn begin_login(&self, attempt: LoginAttempt, now: i64) -> Answer<'_, LoginStart> {
-        self.transaction(move |transaction| logins::begin(transaction, &attempt, now))
+    fn begin_login(&self, attempt: LoginAttempt) -> Answer<'_, LoginStart> {
+        self.transaction(move |transaction, now| logins::begin(transaction, &attempt, now))
     }
 
     fn login_failed(
@@ -264,21 +339,31 @@ impl Store for SqliteStore {
         app_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()> {
-        self.transaction(move |transaction| {
-            audit(transaction, "login.failed", user_id, app_id, &context)
+        self.transaction(move |transaction, now| {
+            audit(
+                transaction,
+                "login.failed",
+                user_id,
+                app_id,
+                &Occasion::new(context, now),
+            )
         })
     }
 
-    fn login_succeeded(&self, success: LoginSuccess, context: Context) -> Answer<'_, ()> {
-        self.transaction(move |transaction| logins::succeeded(transaction, &success, &context))
+    fn login_succeeded(&self, success: LoginSuccess, context: Context) -> Answer<'_, LoginEnd> {
+        self.transaction(move |transaction, now| {
+            logins::succeeded(transaction, &success, &Occasion::new(context, now))
+        })
     }
 
     fn login_abandoned(&self, attempt: LoginAttempt) -> Answer<'_, ()> {
-        self.transaction(move |transaction| logins::take_back(transaction, &attempt))
+        self.transaction(move |transaction, _| logins::take_back(transaction, &attempt))
     }
 
     fn refresh(&self, attempt: RefreshAttempt, context: Context) -> Answer<'_, Refreshed> {
-        self.transaction(move |transaction| logins::refresh(transaction, attempt, &context))
+        self.transaction(move |transaction, now| {
+            logins::refresh(transaction, attempt, &Occasion::new(context, now))
+        })
     }
 
     fn revoke_family(
@@ -287,13 +372,18 @@ impl Store for SqliteStore {
         app_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()> {
-        self.transaction(move |transaction| {
-            logins::revoke_family(transaction, &presented, app_id, &context)
+        self.transaction(move |transaction, now| {
+            logins::revoke_family(
+                transaction,
+                &presented,
+                app_id,
+                &Occasion::new(context, now),
+            )
         })
     }
 
-    fn sweep(&self, now: i64) -> Answer<'_, ()> {
-        self.transaction(move |transaction| schema::sweep(transaction, now))
+    fn sweep(&self) -> Answer<'_, ()> {
+        self.transaction(schema::sweep)
     }
 }
 
@@ -325,7 +415,7 @@ fn audit(
     event: &str,
     subject: Option<Uuid>,
     app_id: Option<Uuid>,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -333,13 +423,13 @@ fn audit(
         )
         .and_then(|mut statement| {
             statement.execute((
-                context.now,
+                occasion.now,
                 event,
                 subject.map(text),
                 app_id.map(text),
-                &context.address,
-                &context.request_id,
-                context.actor.as_ref().map(|actor| format!("by {actor}")),
+                &occasion.address,
+                &occasion.request_id,
+                occasion.actor.as_ref().map(|actor| format!("by {actor}")),
             ))
         })
         .map(drop)
@@ -379,3 +469,6 @@ fn or_taken(error: &rusqlite::Error, taken: StoreError) -> StoreError {
 fn gone() -> StoreError {
     StoreError::Failed("its thread has ended".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,16 +3,16 @@
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use uuid::Uuid;
 
-use super::{audit, failed, id, logins, or_taken, text};
+use super::{Occasion, audit, failed, id, logins, or_taken, text};
 use crate::email::Email;
-use crate::store::{Context, StoreError, User, UserRole};
+use crate::store::{StoreError, User, UserRole};
 
 pub(super) fn create(
     connection: &Connection,
     email: &Email,
     password_hash: &str,
     role: UserRole,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<User, StoreError> {
     let user_id = Uuid::now_v7();
     connection
@@ -25,17 +25,17 @@ pub(super) fn create(
                 email.given(),
                 password_hash,
                 role == UserRole::Administrator,
-                context.now,
+                occasion.now,
             ),
         )
         .map_err(|error| or_taken(&error, StoreError::EmailTaken))?;
-    audit(connection, "user.created", Some(user_id), None, context)?;
+    audit(connection, "user.created", Some(user_id), None, occasion)?;
     Ok(User {
         user_id,
         email: email.given().to_owned(),
         role,
         disabled_at: None,
-        created_at: context.now,
+        created_at: occasion.now,
     })
 }
 
@@ -73,38 +73,56 @@ pub(super) fn by_email(
 pub(super) fn disable(
     connection: &Connection,
     user_id: Uuid,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<(), StoreError> {
     let changed = connection
         .execute(
             "UPDATE users SET disabled_at = coalesce(disabled_at, ?2) WHERE user_id = ?1",
-            (text(user_id), context.now),
+            (text(user_id), occasion.now),
         )
         .map_err(|error| failed(&error))?;
     found(changed)?;
-    logins::revoke_user(connection, user_id, context.now)?;
-    audit(connection, "user.disabled", Some(user_id), None, context)
+    logins::revoke_user(connection, user_id, occasion.now)?;
+    audit(connection, "user.disabled", Some(user_id), None, occasion)
 }
 
 pub(super) fn set_password(
     connection: &Connection,
     user_id: Uuid,
     password_hash: &str,
-    context: &Context,
+    occasion: &Occasion,
 ) -> Result<(), StoreError> {
     found(store_hash(connection, user_id, password_hash)?)?;
-    logins::revoke_user(connection, user_id, context.now)?;
+    logins::revoke_user(connection, user_id, occasion.now)?;
     audit(
         connection,
         "user.password_set",
         Some(user_id),
         None,
-        context,
+        occasion,
     )
 }
 
+/// Whether a user is not disabled and the stored hash is still the one that was verified; if so, it is replaced by its
+/// successor.
+pub(super) fn confirm_hash(
+    connection: &Connection,
+    user_id: Uuid,
+    verified: &str,
+    successor: Option<&str>,
+) -> Result<bool, StoreError> {
+    connection
+        .execute(
+            "UPDATE users SET password_hash = coalesce(?3, password_hash) \
+             WHERE user_id = ?1 AND password_hash = ?2 AND disabled_at IS NULL",
+            (text(user_id), verified, successor),
+        )
+        .map(|confirmed| confirmed == 1)
+        .map_err(|error| failed(&error))
+}
+
 /// Replaces the stored hash; says how many users that were.
-pub(super) fn store_hash(
+fn store_hash(
     connection: &Connection,
     user_id: Uuid,
     password_hash: &str,

@@ -6,14 +6,35 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::key_file::{self, Existing, Readers};
-use super::super::kid::Kid;
-use super::error::RotationError;
+use super::key_file::{self, Existing, Readers};
+use super::kid::Kid;
 
 /// The name of the file.
 const FILE_NAME: &str = "rotation.json";
 /// What this program writes.
 const VERSION: u32 = 1;
+
+/// Why the record cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// It is not one.
+    #[error("{}: it is not a record of key rotation ({problem}); move it away to begin a new one", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The system.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
 
 /// The record file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,9 +67,9 @@ pub(super) struct History {
 
 impl Record {
     /// Reads the record of a folder; one that is not there is empty.
-    pub(super) fn load(folder: &Path) -> Result<Self, RotationError> {
+    pub(super) fn load(folder: &Path) -> Result<Self, RecordError> {
         let path = folder.join(FILE_NAME);
-        let refuse = |path: PathBuf, problem: String| Err(RotationError::Record { path, problem });
+        let refuse = |path: PathBuf, problem: String| Err(RecordError::Damaged { path, problem });
         match std::fs::read(&path) {
             Ok(bytes) => match serde_json::from_slice::<Self>(&bytes) {
                 Ok(record) if record.version == VERSION => Ok(record),
@@ -62,13 +83,20 @@ impl Record {
                 version: VERSION,
                 keys: BTreeMap::new(),
             }),
-            Err(error) => Err(RotationError::Io { path, error }),
+            Err(error) => Err(RecordError::Io { path, error }),
         }
     }
 
     /// What is known of a key.
     pub(super) fn of(&self, kid: &Kid) -> History {
         self.keys.get(kid).cloned().unwrap_or_default()
+    }
+
+    /// The keys that were retired: none of them signs again.
+    pub(super) fn retired(&self) -> impl Iterator<Item = &Kid> {
+        self.keys
+            .iter()
+            .filter_map(|(kid, history)| history.retired_at.map(|_| kid))
     }
 
     /// Whether the key was ever here.
@@ -82,11 +110,11 @@ impl Record {
         folder: &Path,
         kid: &Kid,
         change: impl FnOnce(&mut History),
-    ) -> Result<(), RotationError> {
+    ) -> Result<(), RecordError> {
         change(self.keys.entry(kid.clone()).or_default());
         let path = folder.join(FILE_NAME);
         let text = serde_json::to_string_pretty(self).expect("names and times are JSON");
         key_file::write(&path, text.as_bytes(), Readers::Owner, Existing::Replace)
-            .map_err(|error| RotationError::Io { path, error })
+            .map_err(|error| RecordError::Io { path, error })
     }
 }
