@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest;
 use http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256;
 
 /// Start of the header names that carry a client's own metadata.
 pub(crate) const META_PREFIX: &str = "x-meta-";
@@ -16,6 +19,9 @@ const MAX_META_BYTES: usize = 2 * 1024;
 
 /// Longest value of one standard field.
 const MAX_FIELD_BYTES: usize = 512;
+
+/// Optional white space (RFC 9110 5.6.3).
+const BLANK: [char; 2] = [' ', '\t'];
 
 /// The type of bytes that nobody described (RFC 9110 8.3).
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -87,6 +93,30 @@ impl Description {
     }
 }
 
+impl Description {
+    /// A digest over everything here and the digest of the bytes. Its form is an entity tag that
+    /// clients keep: it stays as it is.
+    pub(crate) fn digest(&self, bytes: Sha256) -> digest::Digest {
+        let mut all = digest::Context::new(&digest::SHA256);
+        let mut add = |part: Option<&str>| {
+            // The length in front, so that no two descriptions give the same bytes.
+            let length = part.map_or(u64::MAX, |text| text.len() as u64);
+            all.update(&length.to_be_bytes());
+            all.update(part.unwrap_or_default().as_bytes());
+        };
+        add(Some("dailey-media entity tag 1"));
+        add(Some(&bytes.to_hex()));
+        add(Some(&self.content_type));
+        add(self.cache_control.as_deref());
+        add(self.content_disposition.as_deref());
+        for (name, value) in &self.meta {
+            add(Some(name));
+            add(Some(value));
+        }
+        all.finish()
+    }
+}
+
 fn field(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, DescriptionError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
@@ -116,12 +146,54 @@ fn meta(headers: &HeaderMap) -> Result<BTreeMap<String, String>, DescriptionErro
     Ok(pairs)
 }
 
-/// `type/subtype` and whatever parameters follow (RFC 9110 8.3.1).
+/// `type/subtype` and parameters (RFC 9110 8.3.1), strictly: in a list of types some browsers
+/// believe the last, so a passive one in front must not hide another behind it.
 fn is_media_type(text: &str) -> bool {
-    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    let (essence, parameters) = text.split_at(text.find(';').unwrap_or(text.len()));
     essence
+        .trim_end_matches(BLANK)
         .split_once('/')
         .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+        && are_parameters(parameters)
+}
+
+/// `*( OWS ";" OWS token "=" ( token / quoted-string ) )` (RFC 9110 5.6.6), none of them empty.
+fn are_parameters(mut rest: &str) -> bool {
+    while !rest.is_empty() {
+        let Some((name, value)) = rest
+            .strip_prefix(';')
+            .and_then(|parameter| parameter.trim_start_matches(BLANK).split_once('='))
+        else {
+            return false;
+        };
+        let end = if value.starts_with('"') {
+            quoted_bytes(value)
+        } else {
+            value.find([';', ' ', '\t']).or(Some(value.len()))
+        };
+        let Some((value, after)) = end.map(|end| value.split_at(end)) else {
+            return false;
+        };
+        if !is_token(name) || !(value.starts_with('"') || is_token(value)) {
+            return false;
+        }
+        rest = after.trim_start_matches(BLANK);
+    }
+    true
+}
+
+/// Length of the quoted string at the start (RFC 9110 5.6.4), if it ends.
+fn quoted_bytes(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// `token` or `token=token` (RFC 9111 5.2, without quoted values).
@@ -156,6 +228,39 @@ mod tests {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         Description::read(&headers)
+    }
+
+    #[test]
+    fn a_media_type_has_nothing_but_strict_parameters_behind_it() {
+        for fine in [
+            "image/png",
+            "text/plain;charset=utf-8",
+            "text/plain ; charset=\"utf-8\" ;\tx=1",
+            "multipart/mixed; boundary=\"a, b; \\\"c\"",
+        ] {
+            assert_eq!(read(&[("content-type", fine)]).unwrap().content_type, fine);
+        }
+        for wrong in [
+            "image/png; x=y, text/html",
+            "image/png; x=\"y\", text/html",
+            "image/png, text/html",
+            "image/png; x=\"y, text/html",
+            "image/png; x=\"y\\\"",
+            "image/png; x=\"y\"z",
+            "image/png; x",
+            "image/png; x=",
+            "image/png; =y",
+            "image/png; x = y",
+            "image/png; x=y z=1",
+            "image/png;",
+            "image/png;; x=y",
+        ] {
+            assert_eq!(
+                read(&[("content-type", wrong)]),
+                Err(DescriptionError::ContentType),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use dailey_auth::Environment;
@@ -12,6 +13,9 @@ use dailey_media::settings::Settings;
 
 /// Refused or failed, in plain words on standard error.
 const EXIT_REFUSED: u8 = 1;
+
+/// How long work on the disk that nobody waits for may go on after the last answer.
+const MAX_LAST_WORK: Duration = Duration::from_secs(5);
 
 /// The command line is wrong (sysexits' `EX_USAGE`).
 const EXIT_USAGE: u8 = 64;
@@ -94,7 +98,10 @@ fn serve(config: Option<&Path>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&[error]),
     };
-    match runtime.block_on(server::run(&settings)) {
+    let ended = runtime.block_on(server::run(&settings));
+    // Dropping it would wait for a disk that may never answer.
+    runtime.shutdown_timeout(MAX_LAST_WORK);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&[error]),
     }

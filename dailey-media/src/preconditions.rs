@@ -93,6 +93,14 @@ impl Preconditions {
                 .is_some_and(|tags| tags.weakly_match(current))
     }
 
+    /// Whether a change may be made to an object that is there, but whose state cannot be told: a
+    /// condition that cannot be tried must not count as met.
+    pub fn allow_change_of_unknown(&self) -> bool {
+        self.if_match.is_none()
+            && self.if_none_match.is_none()
+            && self.if_unmodified_since.is_none()
+    }
+
     /// What to answer to GET or HEAD of an object that is there (RFC 9110 13.2.2).
     pub(crate) fn read_verdict(&self, current: &Validators) -> ReadVerdict {
         if !self.unchanged(Some(current)) {

@@ -12,12 +12,13 @@ use crate::storage::Object;
 
 /// What bytes of any type may do when a browser renders them: play and be styled, nothing else.
 const SANDBOX: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
+    "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox",
 );
 
 /// Chromium's viewer does not run under `sandbox`.
-const PDF: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; object-src 'self'; style-src 'unsafe-inline'");
+const PDF: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+);
 
 /// For objects whose uploader said nothing: kept, but asked for each time.
 const DEFAULT_CACHE_CONTROL: &str = "no-cache";
@@ -42,14 +43,22 @@ impl Download {
     }
 }
 
-/// Headers of 200, 206 and 304 alike.
+/// What tells an object's state and how to ask for it: in every answer about one that is there,
+/// refusals as well.
+pub(crate) fn state_headers(object: &Object) -> [(HeaderName, HeaderValue); 3] {
+    let modified = httpdate::fmt_http_date(object.modified());
+    [
+        (header::ETAG, ascii(&object.validators().etag)),
+        (header::LAST_MODIFIED, ascii(&modified)),
+        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+    ]
+}
+
+/// Headers of 200, 206 and 304 alike. `Repr-Digest` is here and not in refusals, where it would
+/// speak of the problem in the body (RFC 9530 appendix B, error responses).
 pub(crate) fn cache_headers(object: &Object) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ETAG, ascii(&object.validators().etag));
-    headers.insert(
-        header::LAST_MODIFIED,
-        ascii(&httpdate::fmt_http_date(object.modified())),
-    );
+    let mut headers = HeaderMap::from_iter(state_headers(object));
+    headers.insert(REPR_DIGEST, ascii(&object.sha256.to_field()));
     headers.insert(
         header::CACHE_CONTROL,
         ascii(&cache_control(object.description.cache_control.as_deref())),
@@ -63,8 +72,6 @@ pub(crate) fn headers(key: &ObjectKey, object: &Object, download: &Download) -> 
     let description = &object.description;
     let mut headers = cache_headers(object);
     headers.insert(header::CONTENT_TYPE, ascii(&description.content_type));
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(REPR_DIGEST, ascii(&object.sha256.to_field()));
     for (name, value) in &description.meta {
         if let Ok(name) = HeaderName::try_from(format!("{META_PREFIX}{name}")) {
             headers.insert(name, ascii(value));

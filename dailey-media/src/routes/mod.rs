@@ -20,7 +20,8 @@ use http::{StatusCode, Uri};
 use crate::access::Access;
 use crate::key::ObjectKey;
 use crate::preconditions::MalformedPrecondition;
-use crate::storage::{Storage, StorageError};
+use crate::representation;
+use crate::storage::{Object, Storage, StorageError};
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";
@@ -86,12 +87,25 @@ fn absent() -> Problem {
     )
 }
 
-fn condition_failed() -> Problem {
-    Problem::new(
+fn condition_failed(current: Option<&Object>) -> Problem {
+    let problem = Problem::new(
         StatusCode::PRECONDITION_FAILED,
         "precondition_failed",
         "the object is not in the state that the request's conditions ask for: read it again and decide anew",
-    )
+    );
+    match current {
+        Some(object) => about(problem, object),
+        None => problem,
+    }
+}
+
+/// The problem, with the state of the object that it is about.
+fn about(problem: Problem, object: &Object) -> Problem {
+    representation::state_headers(object)
+        .into_iter()
+        .fold(problem, |problem, (name, value)| {
+            problem.header(name, value)
+        })
 }
 
 // Taken by value: the shape that `map_err` wants.

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
-use super::{App, absent, condition_failed, failed, key, malformed_condition};
+use super::{App, about, absent, condition_failed, failed, key, malformed_condition};
 use crate::access::Scope;
 use crate::preconditions::{self, Preconditions, ReadVerdict};
 use crate::range::{self, Wanted};
@@ -42,7 +42,7 @@ pub(super) async fn get(
             out.insert(header::CONTENT_RANGE, value(&content_range));
             (StatusCode::PARTIAL_CONTENT, part)
         }
-        Wanted::Unsatisfiable => return Err(unsatisfiable(object.size)),
+        Wanted::Unsatisfiable => return Err(unsatisfiable(&object)),
     };
     out.insert(header::CONTENT_LENGTH, (part.end - part.start).into());
     Ok((status, out, content.body(part)).into_response())
@@ -96,17 +96,21 @@ fn unneeded(conditions: &Preconditions, object: &Object) -> Result<Option<Respon
             )
                 .into_response(),
         )),
-        ReadVerdict::Failed => Err(condition_failed()),
+        ReadVerdict::Failed => Err(condition_failed(Some(object))),
     }
 }
 
-fn unsatisfiable(size: u64) -> Problem {
-    Problem::new(
+fn unsatisfiable(object: &Object) -> Problem {
+    let problem = Problem::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         "range_not_satisfiable",
         "the range begins behind the object's end; the Content-Range header has its size",
     )
-    .header(header::CONTENT_RANGE, value(&format!("bytes */{size}")))
+    .header(
+        header::CONTENT_RANGE,
+        value(&format!("bytes */{}", object.size)),
+    );
+    about(problem, object)
 }
 
 fn value(text: &str) -> HeaderValue {

@@ -25,6 +25,6 @@ pub(super) async fn delete(
         Deletion::Deleted => Ok(StatusCode::NO_CONTENT),
         // RFC 9110 13.2.1: without an object, conditions do not count.
         Deletion::Absent => Err(absent()),
-        Deletion::ConditionFailed => Err(condition_failed()),
+        Deletion::ConditionFailed(current) => Err(condition_failed(current.as_ref())),
     }
 }

@@ -17,7 +17,7 @@ use crate::access::Scope;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
 use crate::preconditions::Preconditions;
-use crate::storage::{Commit, Committed, Location, Object, Replaced, Upload};
+use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Upload};
 
 /// Largest body: below the 100 MB at which the edge in front cuts.
 const MAX_BODY_BYTES: u64 = 95 * 1024 * 1024;
@@ -54,9 +54,16 @@ pub(super) async fn put(
     }
     // Tried again at the commit, which decides; here it spares the client a useless upload.
     if !conditions.is_empty() {
-        let current = app.storage.stat(&at).await.map_err(failed)?;
-        if !conditions.allow_change(current.as_ref().map(Object::validators).as_ref()) {
-            return Err(condition_failed());
+        let (allowed, current) = match app.storage.stat(&at).await {
+            Ok(current) => {
+                let validators = current.as_ref().map(Object::validators);
+                (conditions.allow_change(validators.as_ref()), current)
+            }
+            Err(StorageError::Damaged(_)) => (conditions.allow_change_of_unknown(), None),
+            Err(error) => return Err(failed(error)),
+        };
+        if !allowed {
+            return Err(condition_failed(current.as_ref()));
         }
     }
     let mut upload = app.storage.upload().await.map_err(failed)?;
@@ -70,7 +77,7 @@ pub(super) async fn put(
     };
     match upload.commit(commit).await.map_err(failed)? {
         Committed::Stored { object, replaced } => Ok(stored(&name, &object, replaced)),
-        Committed::ConditionFailed => Err(condition_failed()),
+        Committed::ConditionFailed(current) => Err(condition_failed(current.as_ref())),
         Committed::DigestMismatch => Err(bad_request(
             "digest_mismatch",
             "the bytes that arrived are not those of the digest; nothing was stored: send them again",

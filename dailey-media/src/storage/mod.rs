@@ -11,11 +11,15 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 
 use crate::description::Description;
 use crate::digest::Sha256;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
+
+/// Bytes of an entity tag: nobody meets two alike.
+const TAG_BYTES: usize = 16;
 
 /// What a store's call gives in the end.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
@@ -86,8 +90,8 @@ pub enum Committed {
         /// Whether one was there before.
         replaced: Replaced,
     },
-    /// The conditions did not hold.
-    ConditionFailed,
+    /// The conditions did not hold for what is there, as far as it is there and can be told.
+    ConditionFailed(Option<Object>),
     /// The bytes are not those of the expected digest.
     DigestMismatch,
 }
@@ -102,14 +106,14 @@ pub enum Replaced {
 }
 
 /// How a deletion ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
     /// The object is gone.
     Deleted,
     /// There was none.
     Absent,
-    /// The conditions did not hold.
-    ConditionFailed,
+    /// The conditions did not hold for what is there, as far as it can be told.
+    ConditionFailed(Option<Object>),
 }
 
 /// Where an object is.
@@ -135,10 +139,12 @@ pub struct Object {
 }
 
 impl Object {
-    /// What conditional requests compare.
+    /// What conditional requests compare. The tag is over the bytes and their description: both
+    /// are what an answer holds (RFC 9110 8.8.1).
     pub fn validators(&self) -> Validators {
+        let tag = self.description.digest(self.sha256);
         Validators {
-            etag: format!("\"{}\"", self.sha256.to_hex()),
+            etag: format!("\"{}\"", HEXLOWER.encode(&tag.as_ref()[..TAG_BYTES])),
             modified_seconds: self.modified_ms / 1000,
         }
     }

@@ -111,3 +111,46 @@ async fn race(requests: impl Iterator<Item = reqwest::RequestBuilder>) -> (Strin
     assert_eq!(winners.len(), 1);
     (winners.remove(0), losers)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_tells_the_state_of_the_object_that_is_there() {
+    let service = Service::start().await;
+    let put = service.put("c", b"one").await;
+    let (etag, modified) = (
+        header(&put, "etag").to_owned(),
+        header(&put, "last-modified").to_owned(),
+    );
+    let digest = header(&put, "repr-digest").to_owned();
+    for (method, name, value, status) in [
+        (Method::GET, "if-none-match", &*etag, 304),
+        (Method::HEAD, "if-none-match", &etag, 304),
+        (Method::GET, "if-match", "\"x\"", 412),
+        (Method::PUT, "if-match", "\"x\"", 412),
+        (Method::DELETE, "if-match", "\"x\"", 412),
+        (Method::GET, "range", "bytes=3-", 416),
+    ] {
+        let got = service
+            .request(method.clone(), "/api/media/c")
+            .header(name, value);
+        let got = got.send().await.unwrap();
+        assert_eq!(got.status(), status, "{method} {name}");
+        // A digest in a refusal would be the problem's own.
+        let digest = if status == 304 { &*digest } else { "" };
+        for (name, expected) in [
+            ("etag", &*etag),
+            ("last-modified", &modified),
+            ("accept-ranges", "bytes"),
+            ("repr-digest", digest),
+        ] {
+            assert_eq!(header(&got, name), expected, "{name} of {method} {status}");
+        }
+    }
+    let absent = service
+        .request(Method::PUT, "/api/media/absent")
+        .header("if-match", "*");
+    let absent = absent.send().await.unwrap();
+    assert_eq!(
+        (absent.status().as_u16(), header(&absent, "etag")),
+        (412, "")
+    );
+}

@@ -69,3 +69,30 @@ async fn an_upload_that_the_client_breaks_off_stores_nothing() {
     let _ = stream.read_to_end(&mut Vec::new()).await;
     assert_eq!(service.get("half").await.status(), 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_never_answers_does_not_keep_the_process_alive() {
+    let mut service = Service::start().await;
+    assert_eq!(service.put("a", b"x").await.status(), 201);
+    let folder = service
+        .folder
+        .path()
+        .join("data/media/objects")
+        .join(format!("{}.d/user-1.d", crate::service::APP));
+    // Opening a pipe that nobody writes to never returns.
+    let made = std::process::Command::new("mkfifo")
+        .arg(folder.join("stuck.o"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let stuck = service
+        .request(reqwest::Method::GET, "/api/media/stuck")
+        .timeout(Duration::from_secs(1));
+    assert!(stuck.send().await.unwrap_err().is_timeout());
+    service.child.signal(Signal::Terminate).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while service.child.exited().is_none() {
+        assert!(Instant::now() < deadline, "still there after SIGTERM");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,15 +1,16 @@
 //! Changes to names that survive the loss of power: a name is on disk when its folder is.
 
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Tries to make a name whose folders another request may be removing because they are empty.
-const ATTEMPTS: usize = 16;
+/// Held while folders of a space are made or removed; a few spaces share one.
+static SPACES: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
 
-/// Held while folders are made: who finds a folder may rely on its name being on disk already.
-static FOLDERS: Mutex<()> = Mutex::new(());
+/// Held, besides, while a space's own folder and what is above it, which others share, are.
+static SHARED: Mutex<()> = Mutex::new(());
 
 /// Whether a name may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,52 +21,81 @@ pub(super) enum Name {
     Any,
 }
 
-/// Gives the finished file `from` the name `to`, in folders that are made as needed.
+/// Gives the finished file `from` the name `to` below the folder `space`, in folders that are made
+/// as needed.
 ///
 /// # Errors
 /// `AlreadyExists` for a [`Name::New`] that is taken.
-pub(super) fn rename(from: &Path, to: &Path, name: Name) -> io::Result<()> {
+pub(super) fn rename(from: &Path, to: &Path, name: Name, space: &Path) -> io::Result<()> {
     let folder = folder_of(to)?;
-    for _ in 0..ATTEMPTS {
-        let renamed = create_folders(folder).and_then(|()| match name {
-            Name::Any => fs::rename(from, to),
-            // A link never replaces; the first name is removed when the upload is dropped.
-            Name::New => fs::hard_link(from, to),
-        });
-        match renamed {
-            Ok(()) => return sync(folder),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && from.exists() => {}
-            Err(error) => return Err(error),
+    let give = || match name {
+        Name::Any => fs::rename(from, to),
+        // A link never replaces; the first name is removed when the upload is dropped.
+        Name::New => fs::hard_link(from, to),
+    };
+    match give() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let _folders_stay = lock(of_space(space));
+            {
+                let _shared_stay = lock(&SHARED);
+                create_folders(space)?;
+            }
+            create_folders(folder)?;
+            give()?;
+        }
+        given => {
+            given?;
+            // Who made these folders may still be putting their names on disk.
+            drop(lock(of_space(space)));
         }
     }
-    Err(io::Error::other("a folder vanishes again and again"))
+    sync(folder)
 }
 
-/// Removes `path`, and the folders above it that become empty, up to but not with `top`.
-pub(super) fn remove(path: &Path, top: &Path) -> io::Result<()> {
+/// Removes `path`, and the folders above it that become empty: those of its `space`, that one
+/// itself, and those above it up to but not with `top`.
+pub(super) fn remove(path: &Path, space: &Path, top: &Path) -> io::Result<()> {
     fs::remove_file(path)?;
-    let mut folder = folder_of(path)?;
+    let folder = folder_of(path)?;
     sync(folder)?;
-    // One that is not empty ends it; an empty one that stays does no harm.
-    while folder != top && folder.starts_with(top) && fs::remove_dir(folder).is_ok() {
-        folder = folder_of(folder)?;
+    let _one_at_a_time = lock(of_space(space));
+    if remove_empty(folder, space)? {
+        let _shared = lock(&SHARED);
+        remove_empty(space, top)?;
     }
     Ok(())
 }
 
-/// Makes `folder` and what is missing above it.
-pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
-    // Poison means a panic elsewhere; the lock guards no data.
-    let _one_at_a_time = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-    create_missing(folder)
+/// Removes `folder` and those above it as long as they are empty, up to but not with `top`; says
+/// whether all were.
+fn remove_empty(mut folder: &Path, top: &Path) -> io::Result<bool> {
+    // One that is not empty ends it; an empty one that stays does no harm.
+    while folder != top && folder.starts_with(top) {
+        if fs::remove_dir(folder).is_err() {
+            return Ok(false);
+        }
+        folder = folder_of(folder)?;
+    }
+    Ok(true)
 }
 
-fn create_missing(folder: &Path) -> io::Result<()> {
+fn of_space(space: &Path) -> &'static Mutex<()> {
+    let mut hasher = DefaultHasher::new();
+    space.hash(&mut hasher);
+    &SPACES[usize::from(hasher.finish().to_le_bytes()[0]) % SPACES.len()]
+}
+
+/// Poison means a panic elsewhere; the locks guard no data.
+fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes `folder` and what is missing above it.
+pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create_missing(folder_of(folder)?)?;
-            // Fails when what is above was removed again: the caller tries again.
+            create_folders(folder_of(folder)?)?;
             fs::create_dir(folder)?;
         }
         created => created?,
@@ -90,5 +120,60 @@ fn sync(folder: &Path) -> io::Result<()> {
         // Empty again and removed: nothing to keep.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn folders_made_in_one_space_keep_no_other_waiting() {
+        let root = tempfile::tempdir().unwrap();
+        let held = root.path().join("held.d");
+        let other = (0..1000)
+            .map(|n| root.path().join(format!("other-{n}.d")))
+            .find(|other| !std::ptr::eq(of_space(other), of_space(&held)))
+            .unwrap();
+        let _making = lock(of_space(&held));
+        let (done, ended) = mpsc::channel();
+        let from = root.path().join("upload");
+        thread::spawn(move || {
+            for key in ["a.d/b.o", "a.d/c.o"] {
+                fs::write(&from, "x").unwrap();
+                rename(&from, &other.join(key), Name::New, &other).unwrap();
+            }
+            done.send(()).unwrap();
+        });
+        ended.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn names_are_made_while_others_remove_the_same_folders() {
+        let root = tempfile::tempdir().unwrap();
+        let top = root.path().join("objects");
+        fs::create_dir(&top).unwrap();
+        thread::scope(|scope| {
+            for n in 0..6 {
+                let (root, top) = (root.path(), &top);
+                scope.spawn(move || {
+                    let space = top.join("app.d").join(format!("{}.d", n % 2));
+                    let (from, to) = (
+                        root.join(format!("upload-{n}")),
+                        space.join(format!("a.d/b.d/{n}.o")),
+                    );
+                    for _ in 0..100 {
+                        fs::write(&from, "x").unwrap();
+                        rename(&from, &to, Name::Any, &space).unwrap();
+                        remove(&to, &space, top).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&top).unwrap().count(), 0, "empty folders stay");
     }
 }

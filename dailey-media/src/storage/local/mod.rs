@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use self::content::{Stored, Whole};
 use self::layout::Layout;
+use self::listing::{Budget, Waiting};
 use self::upload::{Draft, LocalUpload};
 use super::{
     Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Storage, StorageError,
@@ -29,7 +30,11 @@ use crate::preconditions::Preconditions;
 /// Disk operations at once: what a disk's queue takes well.
 const MAX_OPERATIONS: usize = 64;
 
-/// Longest wait for a place among them.
+/// Walks for lists at once. They have places of their own: however many there are, reads and
+/// changes find theirs.
+const MAX_LISTS: usize = 8;
+
+/// Longest wait for a place.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Locks for changes: each key has one of them, so few unrelated ones wait for each other.
@@ -62,6 +67,7 @@ pub struct LocalStorage {
 struct Inner {
     layout: Layout,
     operations: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
     changes: Vec<Mutex<()>>,
     /// Held as long as the store lives: compare-and-replace relies on nobody else changing files.
     _lock: File,
@@ -80,6 +86,7 @@ impl LocalStorage {
             inner: Arc::new(Inner {
                 layout,
                 operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+                lists: Arc::new(Semaphore::new(MAX_LISTS)),
                 changes: (0..CHANGE_LOCKS).map(|_| Mutex::new(())).collect(),
                 _lock: lock,
             }),
@@ -145,24 +152,35 @@ impl Storage for LocalStorage {
         at: &'a Location,
         conditions: &'a Preconditions,
     ) -> Pending<'a, Deletion> {
-        let (path, space) = (self.inner.layout.object(at), self.inner.layout.objects());
+        let (path, space) = (
+            self.inner.layout.object(at),
+            self.inner.layout.space(&at.space),
+        );
         let conditions = conditions.clone();
         Box::pin(self.inner.blocking(move |store| {
             let _changing = store.changing(&path);
-            let Some(current) = read_object(&path)? else {
+            let current = Current::read(&path)?;
+            if matches!(current, Current::Absent) {
                 return Ok(Deletion::Absent);
-            };
-            if !conditions.allow_change(Some(&current.validators())) {
-                return Ok(Deletion::ConditionFailed);
             }
-            durable::remove(&path, &space)?;
+            if !current.allows(&conditions) {
+                return Ok(Deletion::ConditionFailed(current.into_object()));
+            }
+            durable::remove(&path, &space, &store.layout.objects())?;
             Ok(Deletion::Deleted)
         }))
     }
 
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page> {
         let (folder, query) = (self.inner.layout.space(space), query.clone());
-        Box::pin(self.inner.blocking(move |_| listing::page(&folder, &query)))
+        Box::pin(async move {
+            let places = Arc::clone(&self.inner.lists);
+            // Dropped with this future: a client that left ends the walk.
+            let waiting = Waiting::default();
+            let abandoned = waiting.abandoned();
+            let walk = move |_: &Inner| listing::page(&folder, &query, Budget::begin(abandoned));
+            self.inner.blocking_in(places, walk).await
+        })
     }
 
     fn probe(&self) -> Pending<'_, ()> {
@@ -174,13 +192,22 @@ impl Storage for LocalStorage {
 }
 
 impl Inner {
-    /// Runs blocking work on a thread for it, at most [`MAX_OPERATIONS`] at once. The place goes
-    /// with the work, which ends by itself even when nobody waits for it any more.
+    /// Runs blocking work on a thread for it, at most [`MAX_OPERATIONS`] at once.
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let place = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.operations).acquire_owned())
+        self.blocking_in(Arc::clone(&self.operations), work).await
+    }
+
+    /// Runs blocking work in one of `places`. The place goes with the work, which ends by itself
+    /// even when nobody waits for it any more.
+    async fn blocking_in<T: Send + 'static>(
+        self: &Arc<Self>,
+        places: Arc<Semaphore>,
+        work: impl FnOnce(&Self) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let place = tokio::time::timeout(MAX_WAIT, places.acquire_owned())
             .await
             .map_err(|_| StorageError::Busy)?
             .map_err(io::Error::other)?;
@@ -201,6 +228,41 @@ impl Inner {
             &self.changes[usize::from(hasher.finish().to_le_bytes()[0]) % self.changes.len()];
         // The lock guards a file, which is whole at all times, whoever panicked.
         lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a change finds in its place.
+enum Current {
+    Absent,
+    Object(Box<Object>),
+    /// There, but nobody can say what it is. It may be replaced or removed, else only an
+    /// operator could.
+    Damaged,
+}
+
+impl Current {
+    fn read(path: &Path) -> Result<Self, StorageError> {
+        match read_object(path) {
+            Ok(None) => Ok(Self::Absent),
+            Ok(Some(object)) => Ok(Self::Object(Box::new(object))),
+            Err(StorageError::Damaged(_)) => Ok(Self::Damaged),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn allows(&self, conditions: &Preconditions) -> bool {
+        match self {
+            Self::Absent => conditions.allow_change(None),
+            Self::Object(object) => conditions.allow_change(Some(&object.validators())),
+            Self::Damaged => conditions.allow_change_of_unknown(),
+        }
+    }
+
+    fn into_object(self) -> Option<Object> {
+        match self {
+            Self::Object(object) => Some(*object),
+            Self::Absent | Self::Damaged => None,
+        }
     }
 }
 
@@ -233,5 +295,38 @@ fn open_file(path: &Path) -> io::Result<Option<File>> {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::ObjectKey;
+    use crate::storage::Depth;
+
+    #[tokio::test]
+    async fn lists_and_everything_else_do_not_take_each_others_places() {
+        let root = tempfile::tempdir().unwrap();
+        let store = LocalStorage::open(root.path()).unwrap();
+        let at = Location {
+            space: Space::new("app", "user"),
+            key: ObjectKey::parse("a").unwrap(),
+        };
+        let query = ListQuery {
+            prefix: String::new(),
+            depth: Depth::All,
+            limit: 1,
+            after: None,
+        };
+        let soon = Duration::from_millis(100);
+        let lists = u32::try_from(MAX_LISTS).unwrap();
+        let taken = store.inner.lists.acquire_many(lists).await.unwrap();
+        let waiting = tokio::time::timeout(soon, store.list(&at.space, &query)).await;
+        assert!(waiting.is_err(), "no place for a list");
+        assert!(store.stat(&at).await.unwrap().is_none());
+        drop(taken);
+        let all = u32::try_from(MAX_OPERATIONS).unwrap();
+        let _taken = store.inner.operations.acquire_many(all).await.unwrap();
+        assert_eq!(store.list(&at.space, &query).await.unwrap().next, None);
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::durable::{self, Name};
-use super::{Inner, object_file, read_object};
+use super::{Current, Inner, object_file};
 use crate::digest::Sha256;
 use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Upload};
 
@@ -132,24 +132,16 @@ impl Draft {
 
         let path = store.layout.object(&commit.at);
         let _changing = store.changing(&path);
-        let current = read_object(&path)?;
-        let allowed = commit
-            .conditions
-            .allow_change(current.as_ref().map(Object::validators).as_ref());
-        if !allowed {
-            return Ok(Committed::ConditionFailed);
+        let current = Current::read(&path)?;
+        if !current.allows(&commit.conditions) {
+            return Ok(Committed::ConditionFailed(current.into_object()));
         }
-        let name = if current.is_none() {
-            Name::New
-        } else {
-            Name::Any
+        let (name, replaced) = match current {
+            Current::Absent => (Name::New, Replaced::Nothing),
+            Current::Object(_) | Current::Damaged => (Name::Any, Replaced::Object),
         };
-        durable::rename(&self.path, &path, name)?;
-        let replaced = if current.is_none() {
-            Replaced::Nothing
-        } else {
-            Replaced::Object
-        };
+        let space = store.layout.space(&commit.at.space);
+        durable::rename(&self.path, &path, name, &space)?;
         Ok(Committed::Stored { object, replaced })
     }
 }
