@@ -5,7 +5,7 @@ use crate::error::ConfigError;
 #[cfg(feature = "jwks-http")]
 use crate::jwks::{LoopbackHttp, Source};
 use crate::policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, Policy};
-use crate::verifier::VerifierBuilder;
+use crate::verifier::{Verifier, VerifierBuilder};
 
 /// Whether convenience may stand above closed doors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -188,6 +188,17 @@ impl VerifierSettings {
             }
         };
         builder
+    }
+}
+
+impl Verifier {
+    /// A verifier as the environment describes it: see [`VerifierSettings`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the environment key to change.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        VerifierSettings::from_env()?.builder().build()
     }
 }
 

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// Each line uses only lines above it.
+// What may use what is in ARCHITECTURE.md of the repository: error, clock, text, token, policy, keys,
+// jwks, verifier, environment, testing, each of them only what stands before it.
 mod clock;
 mod environment;
 mod error;
@@ -16,18 +17,18 @@ mod verifier;
 
 pub use clock::{Clock, SystemClock};
 pub use environment::{Environment, VerifierSettings};
+#[cfg(feature = "jwks-http")]
+pub use error::FetchError;
 pub use error::{ClaimName, ConfigError, KeySetError, Rejection, Unavailable, VerifyError};
 #[cfg(feature = "jwks-http")]
 pub use jwks::{
-    DEFAULT_REFRESH_INTERVAL, DEFAULT_TRUST_FOR, FetchError, MAX_REFRESH_INTERVAL,
-    MIN_REFRESH_INTERVAL,
+    DEFAULT_REFRESH_INTERVAL, DEFAULT_TRUST_FOR, MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL,
 };
 pub use keys::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
-pub use policy::{
-    DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, MAX_AUDIENCES, MAX_LEEWAY, MAX_LIFETIME_LIMIT,
-};
+pub use policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, MAX_LEEWAY, MAX_LIFETIME_LIMIT};
 pub use token::{
-    Audiences, Claims, Header, MAX_KID_BYTES, MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES, NumericDate,
+    Audiences, Claims, Header, MAX_AUDIENCES, MAX_KID_BYTES, MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES,
+    NumericDate,
 };
 pub use verifier::{Health, KeyHealth, KeysState, Verified, Verifier, VerifierBuilder};
 

@@ -6,10 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::{ClaimName, ConfigError, Rejection};
 use crate::text::json::Text;
-use crate::token::{Claims, NumericDate};
-
-/// Most audiences that a token may name, and most that a verifier may be configured with.
-pub const MAX_AUDIENCES: usize = 16;
+use crate::token::{Claims, MAX_AUDIENCES, NumericDate};
 
 /// Default leeway. Clocks kept by NTP differ by far less; zero fails in practice.
 pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);

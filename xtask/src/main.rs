@@ -36,7 +36,7 @@ enum Command {
     /// each, with its time and what it proves. Then it keeps serving and says what to try next, until
     /// Ctrl-C. Everything it started and wrote is gone afterwards, except what was built.
     ///
-    /// Exit status: 0 when every step went well, 1 when one failed, 130 when it was interrupted.
+    /// Exit status: 0 when every step went well, 1 when one failed, 130 when it was interrupted before it served.
     #[command(verbatim_doc_comment)]
     Demo {
         /// Stop after the last step instead of serving until Ctrl-C

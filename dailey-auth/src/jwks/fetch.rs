@@ -13,7 +13,7 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use tokio::io::AsyncReadExt;
 use url::Url;
 
-use crate::error::{ConfigError, KeySetError};
+use crate::error::{ConfigError, FetchError, KeySetError};
 use crate::keys::{KeySet, MAX_JWKS_BYTES, SkipReason, SkippedKey};
 
 use super::cache::FetchOutcome;
@@ -28,42 +28,6 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A validator longer than this is not kept, nor sent back.
 const MAX_ETAG_BYTES: usize = 256;
-
-/// Why a fetch brought no key set. Holds nothing of what the server sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FetchError {
-    /// No connection, or it broke: name, network, TLS.
-    #[error("the issuer could not be reached")]
-    Connection,
-    /// More than 2 seconds to connect, or 5 seconds in all.
-    #[error("the issuer took too long")]
-    Timeout,
-    /// A redirect, which is never followed.
-    #[error("the issuer answered with a redirect: set the final address")]
-    Redirect,
-    /// Any status but 200 and 304.
-    #[error("the issuer answered with status {0}")]
-    Status(u16),
-    /// Neither `application/json` nor another JSON type.
-    #[error("the issuer's answer is not of a JSON content type")]
-    ContentType,
-    /// The answer is compressed, which was not asked for.
-    #[error("the issuer's answer is compressed")]
-    ContentEncoding,
-    /// "Not modified" (304) although nothing was asked on a condition.
-    #[error("the issuer answered 304 to a request without a condition")]
-    NotModifiedUnasked,
-    /// The document is not a usable key set.
-    #[error(transparent)]
-    KeySet(KeySetError),
-    /// The file is not there, not a plain file, or cannot be read.
-    #[error("the key set file cannot be read")]
-    File,
-    /// The fetch itself failed, or the runtime on which the verifier was built has ended.
-    #[error("the fetch ended unexpectedly")]
-    Internal,
-}
 
 /// How to reach the issuer.
 #[derive(Debug, Clone, Default)]

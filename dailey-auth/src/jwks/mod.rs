@@ -19,7 +19,6 @@ mod source;
 pub use cache::{
     DEFAULT_REFRESH_INTERVAL, DEFAULT_TRUST_FOR, MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL,
 };
-pub use fetch::FetchError;
 
 pub(crate) use cache::{Cache, MAX_TRUST_FOR, Moment, Rules, Status, UnknownKid};
 pub(crate) use fetch::{Fetcher, HttpSettings};

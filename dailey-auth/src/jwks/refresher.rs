@@ -15,8 +15,9 @@ use crate::keys::KeySet;
 
 use super::Moment;
 use super::cache::{Cache, FetchOutcome, Next, Progress, Status, Trusted, UnknownKid};
-use super::fetch::{FetchError, Fetcher};
+use super::fetch::Fetcher;
 use super::snapshot::SnapshotFile;
+use crate::error::FetchError;
 
 /// The key set that is served, and until when.
 #[derive(Debug)]

@@ -5,11 +5,13 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::error::{ClaimName, Rejection};
-use crate::policy::MAX_AUDIENCES;
 use crate::text::base64url;
 use crate::text::json::{self, Number, Text, Value};
 
 use super::{LIMITS, TokenHeader};
+
+/// Most audiences that a token may name, and most that a verifier may be configured with.
+pub const MAX_AUDIENCES: usize = 16;
 
 /// Longest accepted `sub` in bytes (`OpenID` Connect Core section 2 has the same bound).
 pub const MAX_SUBJECT_BYTES: usize = 255;

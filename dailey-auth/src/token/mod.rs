@@ -7,7 +7,7 @@ mod claims;
 mod compact;
 mod header;
 
-pub use claims::{Audiences, Claims, Header, MAX_SUBJECT_BYTES, NumericDate};
+pub use claims::{Audiences, Claims, Header, MAX_AUDIENCES, MAX_SUBJECT_BYTES, NumericDate};
 pub use compact::MAX_TOKEN_BYTES;
 pub use header::MAX_KID_BYTES;
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 #[cfg(feature = "jwks-http")]
-use crate::jwks::{FetchError, Moment, Published, Status};
+use crate::error::FetchError;
+#[cfg(feature = "jwks-http")]
+use crate::jwks::{Moment, Published, Status};
 use crate::keys::KeySet;
 
 /// The state of a verifier's key set at one moment.

@@ -15,12 +15,11 @@ pub use verified::Verified;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::environment::VerifierSettings;
 #[cfg(feature = "jwks-http")]
-use crate::error::Unavailable;
-use crate::error::{ConfigError, Rejection, VerifyError};
+use crate::error::{FetchError, Unavailable};
+use crate::error::{Rejection, VerifyError};
 #[cfg(feature = "jwks-http")]
-use crate::jwks::{FetchError, LiveKeys, UnknownKid};
+use crate::jwks::{LiveKeys, UnknownKid};
 use crate::keys::{KeySet, RsaKey};
 use crate::policy::Policy;
 use crate::token::{Claims, Compact, TokenHeader};
@@ -77,15 +76,6 @@ impl Verifier {
         A::Item: AsRef<str>,
     {
         VerifierBuilder::new(issuer, audiences)
-    }
-
-    /// A verifier as the environment describes it: see [`VerifierSettings`].
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] naming the environment key to change.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        VerifierSettings::from_env()?.builder().build()
     }
 
     /// Verifies a token: the text after `Bearer `, nothing around it.

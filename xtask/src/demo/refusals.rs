@@ -22,7 +22,10 @@ struct Refusal {
 /// The steps. A token that is not refused as it should be is shown and does not keep the next from it.
 pub(super) fn show(stage: &Stage<'_>, report: &mut Report<'_>) -> Outcome<()> {
     report.chapter("Six tokens that DMAPI refuses, each for its own reason");
-    let refusals = refusals(stage)?;
+    let refusals = report.step_with("make six tokens", |_| {
+        let proof = "one from Core, for its second app; five made with Core's key file at hand";
+        refusals(stage).map(|refusals| (refusals, proof.to_owned()))
+    })?;
     for refusal in refusals {
         let shown = report.step(refusal.name, || {
             let answer = stage

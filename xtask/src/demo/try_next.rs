@@ -85,7 +85,7 @@ fn lines(core: &str, media: &str, file: &str) -> [String; 7] {
         ),
         line(
             "what operators see",
-            format!("curl -s {media}/health {media}/metrics"),
+            format!("curl -s -w '\\n' {media}/health {media}/metrics"),
         ),
     ]
 }

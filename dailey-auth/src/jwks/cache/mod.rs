@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::keys::KeySet;
 
-use super::fetch::FetchError;
+use crate::error::FetchError;
 use unknown_kids::{Budget, NEGATIVE_KIDS, NegativeKids};
 
 /// Time on the verifier's monotonic clock.

@@ -32,16 +32,40 @@ const USAGE: u8 = 64;
     name = "dailey-core",
     version,
     arg_required_else_help = true,
-    infer_subcommands = false
+    infer_subcommands = false,
+    after_help = ENVIRONMENT
 )]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
 
+const ENVIRONMENT: &str = "\
+Environment:
+  JWT_ISSUER            Core's own address, exactly as tokens shall name it; required
+  DAILEY_ENV            production [default] or development
+  JWT_PRIVATE_KEY_FILE  the signing key [default in development: keys/core.pem]
+  JWT_ACTIVE_KID        which key signs; required in production
+  JWT_PUBLIC_KEYS_DIR   further keys to publish [default: public beside the signing key]
+  JWT_TTL_SECONDS       life of an access token, 60 to 3600 [default: 600]
+  REFRESH_TTL_SECONDS   life of a refresh token [default: 2592000]
+  DATABASE_URL          sqlite:PATH [default: sqlite:core.db in the working directory]
+  ALLOWED_ORIGINS       exact origins, comma-separated [default: none]
+  ALLOW_REGISTRATION    true lets anyone make an account [default: false]
+  PORT, BIND            where to listen [default: 4000 on 127.0.0.1]
+  TRUSTED_PROXIES       whose forwarding headers are believed, or `none` [default: loopback]
+  RUST_LOG              log levels [default: info]
+
+Signals:
+  SIGHUP                read .env and the keys again; a bad new state is refused and the old one serves on
+  SIGTERM, SIGINT       finish the requests under way and end
+
+Exit: 0 done, 1 refused or failed, 64 usage";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve: tokens, keys, apps.
+    #[command(after_help = ENVIRONMENT)]
     Serve,
     /// Make what is missing: the signing key, the database, Core's own app, the first administrator.
     Init(init::Arguments),

@@ -211,7 +211,7 @@ impl Rotation {
         }
         let path = self.settings.published_file(kid);
         if !ring.published.contains_key(kid) {
-            return Err(RotationError::NotPublished(kid.clone()));
+            return Err(RotationError::NoSuchKey(kid.clone()));
         }
         if when == Retirement::AfterLastToken {
             let history = self.history(kid);
