@@ -38,6 +38,15 @@ fn killing_dmapi_in_the_middle_ends_the_demo_with_the_reason() {
 }
 
 #[test]
+fn killing_core_while_dmapi_alone_is_at_work_is_told_too() {
+    let ended = demo_with("✓ list", "KILL", Whom::FirstService);
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.output);
+    let reason = "dailey-core ended unexpectedly (signal 9)";
+    assert!(ended.output.contains(reason), "{}", ended.output);
+    assert!(ended.output.contains("steps failed"), "{}", ended.output);
+}
+
+#[test]
 fn ctrl_c_in_the_middle_ends_everything_with_130() {
     let ended = demo_with("start DMAPI", "INT", Whom::Demo);
     assert_eq!(ended.status.code(), Some(130), "{}", ended.output);
@@ -62,7 +71,9 @@ fn services_die_with_a_demo_that_is_killed_outright() {
 #[derive(Clone, Copy)]
 enum Whom {
     Demo,
+    /// The one that was started last.
     Service,
+    FirstService,
 }
 
 struct Ended {
@@ -98,6 +109,7 @@ fn demo_with(text: &str, signal: &str, whom: Whom) -> Ended {
     let target = match whom {
         Whom::Demo => demo.id(),
         Whom::Service => *services.last().expect("a service was started"),
+        Whom::FirstService => *services.first().expect("a service was started"),
     };
     let sent = Command::new("kill")
         .args(["-s", signal, &target.to_string()])
