@@ -91,11 +91,16 @@ impl Policy {
     /// Whether `typ` names an accepted media type (RFC 7515 section 4.1.9: compared without
     /// case, "application/" implied).
     pub(crate) fn accepts_type(&self, typ: Text<'_>) -> bool {
-        let typ = typ.unescaped();
-        let typ = strip_application(&typ);
-        self.accepted_types
-            .iter()
-            .any(|accepted| accepted.eq_ignore_ascii_case(typ))
+        let is = |typ: &mut dyn Iterator<Item = char>, accepted: &str| {
+            typ.map(|c| c.to_ascii_lowercase())
+                .eq(accepted.chars().map(|c| c.to_ascii_lowercase()))
+        };
+        self.accepted_types.iter().any(|accepted| {
+            let prefix = APPLICATION.len();
+            is(&mut typ.chars(), accepted)
+                || is(&mut typ.chars().take(prefix), APPLICATION)
+                    && is(&mut typ.chars().skip(prefix), accepted)
+        })
     }
 
     /// Holds claims against this policy at the wall-clock time `now`.
@@ -138,12 +143,12 @@ pub(crate) fn seconds_since_epoch(now: SystemTime) -> f64 {
         .as_secs_f64()
 }
 
+/// What a media type's name is understood to begin with (RFC 7515 section 4.1.9).
+const APPLICATION: &str = "application/";
+
 fn strip_application(media_type: &str) -> &str {
-    const PREFIX: &str = "application/";
-    match media_type.get(..PREFIX.len()) {
-        Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => {
-            media_type.get(PREFIX.len()..).unwrap_or_default()
-        }
+    match media_type.split_at_checked(APPLICATION.len()) {
+        Some((prefix, name)) if prefix.eq_ignore_ascii_case(APPLICATION) => name,
         _ => media_type,
     }
 }

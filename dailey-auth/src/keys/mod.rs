@@ -5,7 +5,9 @@
 
 mod jwk;
 mod key_set;
+mod served;
 
 pub use key_set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
 
 pub(crate) use jwk::RsaKey;
+pub(crate) use served::ServedKeys;

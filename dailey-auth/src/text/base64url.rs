@@ -22,9 +22,14 @@ fn stranger(byte: u8) -> u8 {
     1 ^ known
 }
 
-/// Whether text of the right alphabet is also of a possible length with its unused bits zero, so
-/// that decoding it cannot fail and no other text decodes to the same bytes.
-pub(crate) fn is_canonical(text: &[u8]) -> bool {
+/// Whether a text without dots can be decoded: the alphabet, a possible length, and unused bits of
+/// zero, so that no other text decodes to the same bytes.
+pub(crate) fn is_well_formed(text: &[u8]) -> bool {
+    is_canonical(text) && is_compact_alphabet(text)
+}
+
+/// Whether text of the right alphabet is also of a possible length with its unused bits zero.
+fn is_canonical(text: &[u8]) -> bool {
     let unused_bits = match text.len() % 4 {
         0 => return true,
         1 => return false,

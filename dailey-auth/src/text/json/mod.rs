@@ -8,12 +8,13 @@
 //! Nothing is converted while reading: values are handed out as slices of the text, and typed
 //! reads ([`Text`], [`Number`]) are made from them without overflow and without panics.
 
+mod names;
 mod reader;
 mod string;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use string::Text;
+pub(crate) use string::{Text, first_character, unescaped};
 
 use reader::Reader;
 
@@ -60,9 +61,19 @@ impl<'a> Value<'a> {
 pub(crate) fn read_object<'a>(
     bytes: &'a [u8],
     limits: Limits,
+    member: impl FnMut(Text<'a>, Value<'a>),
+) -> Result<(), JsonError> {
+    // RFC 8725 section 3.7: UTF-8 and nothing else.
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Invalid)?;
+    read_object_text(text, limits, member)
+}
+
+/// The same for what is known to be UTF-8.
+pub(crate) fn read_object_text<'a>(
+    text: &'a str,
+    limits: Limits,
     mut member: impl FnMut(Text<'a>, Value<'a>),
 ) -> Result<(), JsonError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Invalid)?;
     let mut reader = Reader::new(text, limits);
     reader.space();
     reader.object(1, &mut member)?;

@@ -1,25 +1,15 @@
 //! The one pass over a text: grammar, depth, number of members, and no name twice.
 
-use smallvec::SmallVec;
-
+use super::names::Names;
 use super::string::{Text, escape_length};
 use super::{Array, JsonError, Limits, Number, Value};
-
-/// A member name that was seen, for the comparison with later ones of the same object.
-#[derive(Debug, Clone, Copy)]
-struct Seen<'a> {
-    object: usize,
-    hash: u32,
-    name: Text<'a>,
-}
 
 pub(super) struct Reader<'a> {
     text: &'a str,
     pub(super) at: usize,
     limits: Limits,
     objects: usize,
-    // Real tokens have about a dozen members: these stay on the stack.
-    seen: SmallVec<[Seen<'a>; 24]>,
+    names: Names<'a>,
 }
 
 impl<'a> Reader<'a> {
@@ -29,7 +19,7 @@ impl<'a> Reader<'a> {
             at: 0,
             limits,
             objects: 0,
-            seen: SmallVec::new(),
+            names: Names::new(),
         }
     }
 
@@ -54,7 +44,7 @@ impl<'a> Reader<'a> {
     pub(super) fn object(
         &mut self,
         depth: usize,
-        member: &mut dyn FnMut(Text<'a>, Value<'a>),
+        member: &mut impl FnMut(Text<'a>, Value<'a>),
     ) -> Result<(), JsonError> {
         self.expect(b'{')?;
         if depth > self.limits.depth {
@@ -69,7 +59,7 @@ impl<'a> Reader<'a> {
         }
         loop {
             let name = self.string()?;
-            self.name_once(object, name)?;
+            self.names.add(object, name, self.limits.members)?;
             self.space();
             self.expect(b':')?;
             self.space();
@@ -82,21 +72,6 @@ impl<'a> Reader<'a> {
             }
             self.space();
         }
-    }
-
-    fn name_once(&mut self, object: usize, name: Text<'a>) -> Result<(), JsonError> {
-        let hash = name.hash();
-        let twice = self.seen.iter().any(|seen| {
-            seen.hash == hash && seen.object == object && seen.name.means_the_same(name)
-        });
-        if twice {
-            return Err(JsonError::DuplicateMember);
-        }
-        if self.seen.len() >= self.limits.members {
-            return Err(JsonError::Invalid);
-        }
-        self.seen.push(Seen { object, hash, name });
-        Ok(())
     }
 
     /// Reads the value at hand, which stands in a container of level `depth`.
@@ -166,8 +141,7 @@ impl<'a> Reader<'a> {
         let mut escaped = false;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-            self.at += rest.iter().position(special).ok_or(JsonError::Invalid)?;
+            self.at += plain_length(rest);
             match self.peek() {
                 Some(b'"') => {
                     let raw = self.slice(start)?;
@@ -221,6 +195,56 @@ impl<'a> Reader<'a> {
             Ok(())
         } else {
             Err(JsonError::Invalid)
+        }
+    }
+}
+
+/// How many bytes at the start of `bytes` stand for themselves in a string: neither a quote nor a
+/// backslash nor a control character. Eight at a time, since most of a token is in its strings.
+fn plain_length(bytes: &[u8]) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The high bit of each byte that is zero; above the first of them also of others, so only
+    // the lowest one counts.
+    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let below_space = |word: u64| word.wrapping_sub(LOW * 0x20) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let special = below_space(word)
+            | zeros(word ^ (LOW * u64::from(b'"')))
+            | zeros(word ^ (LOW * u64::from(b'\\')));
+        if special != 0 {
+            return index * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_length;
+
+    #[test]
+    fn what_stands_for_itself_is_found_at_every_place() {
+        for length in 0..40 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'x'; length];
+                    bytes[at] = byte;
+                    let special = byte < 0x20 || byte == b'"' || byte == b'\\';
+                    let expected = if special { at } else { length };
+                    assert_eq!(
+                        plain_length(&bytes),
+                        expected,
+                        "{byte:#04x} at {at} of {length}"
+                    );
+                    // Another one behind it changes nothing.
+                    bytes.push(b'"');
+                    assert_eq!(plain_length(&bytes), expected);
+                }
+            }
         }
     }
 }

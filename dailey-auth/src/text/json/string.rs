@@ -11,6 +11,15 @@ pub(crate) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// A text that means what is written.
+    pub(crate) fn plain(raw: &'a str) -> Self {
+        Self {
+            raw,
+            start: 0,
+            escaped: false,
+        }
+    }
+
     /// Where [`raw`](Self::raw) starts in the text that was read, in bytes.
     pub(crate) fn start(self) -> usize {
         self.start
@@ -42,7 +51,7 @@ impl<'a> Text<'a> {
 
     /// The characters of what the text means, without allocating.
     pub(crate) fn chars(self) -> impl Iterator<Item = char> + 'a {
-        Unescape { rest: self.raw }
+        unescaped(self.raw)
     }
 
     pub(crate) fn means(self, other: &str) -> bool {
@@ -60,62 +69,33 @@ impl<'a> Text<'a> {
             self.raw == other.raw
         }
     }
-
-    /// A hash of what the text means. Only ever a shortcut before a full comparison, so that
-    /// chosen collisions cost time, within the limit on members, and nothing else.
-    pub(super) fn hash(self) -> u32 {
-        let mut hash = Fnv::new();
-        if self.escaped {
-            let mut utf8 = [0; 4];
-            self.chars()
-                .for_each(|c| hash.write(c.encode_utf8(&mut utf8).as_bytes()));
-        } else {
-            hash.write(self.raw.as_bytes());
-        }
-        hash.0
-    }
 }
 
-/// FNV-1a.
-struct Fnv(u32);
-
-impl Fnv {
-    fn new() -> Self {
-        Self(0x811c_9dc5)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        }
-    }
+/// What a string means that is written as `raw` between its quotes, escapes checked already.
+pub(crate) fn unescaped(raw: &str) -> impl Iterator<Item = char> {
+    let mut rest = raw;
+    std::iter::from_fn(move || {
+        let (character, length) = first_character(rest)?;
+        rest = rest.get(length..)?;
+        Some(character)
+    })
 }
 
-/// Undoes the escapes of text that the reader has checked.
-struct Unescape<'a> {
-    rest: &'a str,
-}
-
-impl Iterator for Unescape<'_> {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        let (next, length) = match self.rest.as_bytes() {
-            [b'\\', b'u', ..] => {
-                let first = code_unit(self.rest.as_bytes(), 0)?;
-                match code_unit(self.rest.as_bytes(), 6) {
-                    Some(second) if is_high_surrogate(first) => (joined(first, second)?, 12),
-                    _ => (char::from_u32(first)?, 6),
-                }
+/// The first character of what `raw` means, and how many bytes it takes to write it.
+pub(crate) fn first_character(raw: &str) -> Option<(char, usize)> {
+    match raw.as_bytes() {
+        [b'\\', b'u', ..] => {
+            let first = code_unit(raw.as_bytes(), 0)?;
+            match code_unit(raw.as_bytes(), 6) {
+                Some(second) if is_high_surrogate(first) => Some((joined(first, second)?, 12)),
+                _ => Some((char::from_u32(first)?, 6)),
             }
-            [b'\\', escape, ..] => (simple_escape(*escape)?, 2),
-            _ => {
-                let next = self.rest.chars().next()?;
-                (next, next.len_utf8())
-            }
-        };
-        self.rest = self.rest.get(length..)?;
-        Some(next)
+        }
+        [b'\\', escape, ..] => Some((simple_escape(*escape)?, 2)),
+        _ => {
+            let next = raw.chars().next()?;
+            Some((next, next.len_utf8()))
+        }
     }
 }
 
