@@ -91,16 +91,11 @@ impl Policy {
     /// Whether `typ` names an accepted media type (RFC 7515 section 4.1.9: compared without
     /// case, "application/" implied).
     pub(crate) fn accepts_type(&self, typ: Text<'_>) -> bool {
-        let is = |typ: &mut dyn Iterator<Item = char>, accepted: &str| {
-            typ.map(|c| c.to_ascii_lowercase())
-                .eq(accepted.chars().map(|c| c.to_ascii_lowercase()))
-        };
-        self.accepted_types.iter().any(|accepted| {
-            let prefix = APPLICATION.len();
-            is(&mut typ.chars(), accepted)
-                || is(&mut typ.chars().take(prefix), APPLICATION)
-                    && is(&mut typ.chars().skip(prefix), accepted)
-        })
+        let typ = typ.unescaped();
+        let typ = strip_application(&typ);
+        self.accepted_types
+            .iter()
+            .any(|accepted| accepted.eq_ignore_ascii_case(typ))
     }
 
     /// Holds claims against this policy at the wall-clock time `now`.

@@ -11,15 +11,16 @@ pub(crate) fn is_compact_alphabet(bytes: &[u8]) -> bool {
     chunks.iter().all(|chunk| strangers(chunk) == 0) && strangers(rest) == 0
 }
 
-/// 0 for a byte of the alphabet, 1 for any other.
+/// 0 for a byte of the alphabet, something else for any other: how far it is from the nearest
+/// range, in steps that vector instructions have.
 fn stranger(byte: u8) -> u8 {
-    let within = |byte: u8, first: u8, count: u8| u8::from(byte.wrapping_sub(first) < count);
+    let beyond =
+        |byte: u8, first: u8, last: u8| byte.wrapping_sub(first).saturating_sub(last - first);
     // `| 0x20` folds upper case onto lower case and nothing else onto a letter.
-    let known = within(byte | 0x20, b'a', 26)
-        | within(byte, b'0', 10)
-        | within(byte, b'-', 2) // and the dot
-        | within(byte, b'_', 1);
-    1 ^ known
+    beyond(byte | 0x20, b'a', b'z')
+        .min(beyond(byte, b'0', b'9'))
+        .min(beyond(byte, b'-', b'.'))
+        .min(byte ^ b'_')
 }
 
 /// Whether a text without dots can be decoded: the alphabet, a possible length, and unused bits of

@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
+use memchr::memchr;
+
 use crate::error::{ClaimName, Rejection};
 use crate::text::base64url;
 use crate::text::json::{self, Number, Text, Value};
@@ -170,17 +172,19 @@ impl Claims {
         let json_length = text.len();
         let found = Found::read(&text)?;
         let required = |value: Option<Value<'_>>, claim| {
-            text_claim(value.ok_or(Rejection::ClaimMissing(claim))?, claim)
+            text_claim(&text, value.ok_or(Rejection::ClaimMissing(claim))?, claim)
         };
         let optional = |value: Option<Value<'_>>, claim| {
-            value.map(|value| text_claim(value, claim)).transpose()
+            value
+                .map(|value| text_claim(&text, value, claim))
+                .transpose()
         };
         let mut issuer = required(found.iss, ClaimName::Iss)?;
         let mut subject = required(found.sub, ClaimName::Sub)?;
         if !(1..=MAX_SUBJECT_BYTES).contains(&subject.meant_length(&text)) {
             return Err(Rejection::ClaimInvalid(ClaimName::Sub));
         }
-        let (mut audiences, audience_count) = read_audiences(found.aud)?;
+        let (mut audiences, audience_count) = read_audiences(&text, found.aud)?;
         let expires_at = required_date(found.exp, ClaimName::Exp)?;
         let issued_at = required_date(found.iat, ClaimName::Iat)?;
         let not_before = found
@@ -191,17 +195,20 @@ impl Claims {
         let mut client_id = optional(found.client_id, ClaimName::ClientId)?;
         let mut scope = optional(found.scope, ClaimName::Scope)?;
 
-        let texts = [&mut issuer, &mut subject]
-            .into_iter()
-            .chain(audiences.iter_mut().take(usize::from(audience_count)))
-            .chain(
-                [&mut token_id, &mut client_id, &mut scope]
-                    .into_iter()
-                    .flatten(),
-            );
+        let has_escapes = memchr(b'\\', text.as_bytes()).is_some();
         let kid = append(&mut text, header.kid())?;
         let typ = append(&mut text, header.typ())?;
-        unescape(&mut text, texts)?;
+        if has_escapes {
+            // What is meant is never longer than how it is written, and no two are written in one
+            // place: one allocation more for the few tokens that have any.
+            text.reserve_exact(json_length);
+            let others = [&mut token_id, &mut client_id, &mut scope];
+            [&mut issuer, &mut subject]
+                .into_iter()
+                .chain(audiences.iter_mut())
+                .chain(others.into_iter().flatten())
+                .try_for_each(|written| unescape(&mut text, written))?;
+        }
         let span = |text: WrittenText| text.span;
         Ok(Self {
             json_length: u16::try_from(json_length).map_err(|_| Rejection::TokenTooLarge)?,
@@ -266,16 +273,18 @@ impl WrittenText {
     }
 }
 
-fn text_claim(value: Value<'_>, claim: ClaimName) -> Result<WrittenText, Rejection> {
+fn text_claim(read: &str, value: Value<'_>, claim: ClaimName) -> Result<WrittenText, Rejection> {
     let text = value.text().ok_or(Rejection::ClaimInvalid(claim))?;
     Ok(WrittenText {
-        span: Span::new(text.start(), text.raw().len()).ok_or(Rejection::ClaimInvalid(claim))?,
+        span: Span::new(text.start_in(read), text.raw().len())
+            .ok_or(Rejection::ClaimInvalid(claim))?,
         escaped: text.is_escaped(),
     })
 }
 
 /// A string, or an array of 1 to [`MAX_AUDIENCES`] strings (RFC 7519 section 4.1.3).
 fn read_audiences(
+    read: &str,
     value: Option<Value<'_>>,
 ) -> Result<([WrittenText; MAX_AUDIENCES], u8), Rejection> {
     let mut audiences = [WrittenText::default(); MAX_AUDIENCES];
@@ -284,7 +293,7 @@ fn read_audiences(
         let slot = audiences
             .get_mut(usize::from(count))
             .ok_or(Rejection::ClaimInvalid(ClaimName::Aud))?;
-        *slot = text_claim(value, ClaimName::Aud)?;
+        *slot = text_claim(read, value, ClaimName::Aud)?;
         count += 1;
         Ok(())
     };
@@ -298,26 +307,19 @@ fn read_audiences(
     Ok((audiences, count))
 }
 
-/// Appends what the escaped ones among `texts` mean and lets them point there. Few tokens have
-/// any; all of them together cost one allocation more.
-fn unescape<'a>(
-    text: &mut String,
-    texts: impl Iterator<Item = &'a mut WrittenText>,
-) -> Result<(), Rejection> {
-    let mut texts = texts.filter(|written| written.escaped).peekable();
-    if texts.peek().is_some() {
-        // What is meant is never longer than how it is written, and no two are written in one place.
-        text.reserve_exact(text.len());
+/// Appends what an escaped text means and lets it point there.
+fn unescape(text: &mut String, written: &mut WrittenText) -> Result<(), Rejection> {
+    if !written.escaped {
+        return Ok(());
     }
-    for written in texts {
-        let start = text.len();
-        let Range { start: mut at, end } = written.span.range();
-        while let Some((character, length)) = text.get(at..end).and_then(json::first_character) {
-            text.push(character);
-            at += length;
-        }
-        written.span = Span::new(start, text.len() - start).ok_or(Rejection::TokenTooLarge)?;
+    let start = text.len();
+    let Range { start: mut at, end } = written.span.range();
+    while let Some((character, length)) = text.get(at..end).and_then(json::first_character) {
+        text.push(character);
+        at += length;
     }
+    written.span = Span::new(start, text.len() - start).ok_or(Rejection::TokenTooLarge)?;
+    written.escaped = false;
     Ok(())
 }
 
@@ -409,25 +411,19 @@ impl<'a> Found<'a> {
     }
 
     fn slot(&mut self, name: Text<'_>) -> Option<&mut Option<Value<'a>>> {
-        // Only an escaped name needs more than one comparison of its bytes.
-        let unescaped;
-        let name = if name.is_escaped() {
-            unescaped = name.unescaped();
-            &*unescaped
-        } else {
-            name.raw()
-        };
-        Some(match name {
-            "iss" => &mut self.iss,
-            "sub" => &mut self.sub,
-            "aud" => &mut self.aud,
-            "exp" => &mut self.exp,
-            "iat" => &mut self.iat,
-            "nbf" => &mut self.nbf,
-            "jti" => &mut self.jti,
-            "client_id" => &mut self.client_id,
-            "scope" => &mut self.scope,
-            _ => return None,
+        name.read_as(|name| {
+            Some(match name {
+                "iss" => &mut self.iss,
+                "sub" => &mut self.sub,
+                "aud" => &mut self.aud,
+                "exp" => &mut self.exp,
+                "iat" => &mut self.iat,
+                "nbf" => &mut self.nbf,
+                "jti" => &mut self.jti,
+                "client_id" => &mut self.client_id,
+                "scope" => &mut self.scope,
+                _ => return None,
+            })
         })
     }
 }

@@ -27,6 +27,14 @@ pub(crate) struct Limits {
     pub(crate) members: usize,
 }
 
+impl Limits {
+    /// For a text that was held to its limits already.
+    const NONE: Self = Self {
+        depth: usize::MAX,
+        members: usize::MAX,
+    };
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonError {
     Invalid,
@@ -76,7 +84,7 @@ pub(crate) fn read_object_text<'a>(
 ) -> Result<(), JsonError> {
     let mut reader = Reader::new(text, limits);
     reader.space();
-    reader.object(1, &mut member)?;
+    reader.object(1, &mut member).ok_or(reader.error())?;
     reader.space();
     if reader.at == text.len() {
         Ok(())
@@ -112,15 +120,12 @@ impl Number<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Array<'a> {
     raw: &'a str,
-    start: usize,
-    limits: Limits,
 }
 
 impl<'a> Array<'a> {
     /// The values in order.
     pub(crate) fn values(self) -> impl Iterator<Item = Value<'a>> {
-        let mut reader = Reader::new(self.raw, self.limits);
-        let base = self.start;
+        let mut reader = Reader::new(self.raw, Limits::NONE);
         reader.at = 1;
         std::iter::from_fn(move || {
             reader.space();
@@ -132,13 +137,7 @@ impl<'a> Array<'a> {
                 return None;
             }
             // The text was checked when the array was read, so nothing can fail here.
-            let mut value = reader.value(1).ok()?;
-            match &mut value {
-                Value::Text(text) => text.shift(base),
-                Value::Array(array) => array.start += base,
-                _ => {}
-            }
-            Some(value)
+            reader.value(1)
         })
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Names<'a> {
 
 #[derive(Debug, Clone, Copy)]
 struct Seen<'a> {
-    object: usize,
+    object: u32,
     hash: u32,
     name: Text<'a>,
 }
@@ -40,9 +40,12 @@ impl<'a> Names<'a> {
     }
 
     /// Takes in the name of one more member, of at most `limit` in all.
+    // Inlined, the name stays in registers.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     pub(super) fn add(
         &mut self,
-        object: usize,
+        object: u32,
         name: Text<'a>,
         limit: usize,
     ) -> Result<(), JsonError> {
@@ -64,21 +67,14 @@ impl<'a> Names<'a> {
     }
 
     /// A hash of what the name means. Only ever a shortcut before a full comparison.
-    fn hash(&self, object: usize, name: Text<'a>) -> u32 {
-        let start = self.seed ^ (object as u64).wrapping_mul(SPREAD);
-        if name.is_escaped() {
-            let mut bytes: SmallVec<[u8; 64]> = SmallVec::new();
-            let mut utf8 = [0; 4];
-            name.chars()
-                .for_each(|c| bytes.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes()));
-            hash(start, &bytes)
-        } else {
-            hash(start, name.raw().as_bytes())
-        }
+    fn hash(&self, object: u32, name: Text<'a>) -> u32 {
+        let start = self.seed ^ u64::from(object).wrapping_mul(SPREAD);
+        name.read_as(|name| hash(start, name.as_bytes()))
     }
 }
 
-/// Eight bytes at a time, each word folded in by a wide multiplication.
+/// Eight bytes at a time, each word folded in by a wide multiplication; the last word overlaps the
+/// one before it, so that no byte is read by itself.
 fn hash(start: u64, bytes: &[u8]) -> u32 {
     let fold = |hash: u64, word: u64| {
         let product = u128::from(hash ^ word) * u128::from(SPREAD);
@@ -87,18 +83,24 @@ fn hash(start: u64, bytes: &[u8]) -> u32 {
             product as u64 ^ (product >> 64) as u64
         }
     };
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut hash = words
-        .iter()
-        .fold(start, |hash, word| fold(hash, u64::from_le_bytes(*word)));
-    let last = rest
-        .iter()
-        .fold(0, |last, byte| last << 8 | u64::from(*byte));
-    // The length, so that zeros at the end count.
-    hash = fold(hash, last ^ (bytes.len() as u64) << 56);
+    let last = if let Some(last) = bytes.last_chunk::<8>() {
+        u64::from_le_bytes(*last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+    } else {
+        let at = |index: usize| u64::from(bytes.get(index).copied().unwrap_or_default());
+        at(0) | at(1) << 8 | at(2) << 16
+    };
+    let mut hash = start ^ (bytes.len() as u64).wrapping_mul(SPREAD);
+    if bytes.len() > 8 {
+        let (words, _) = bytes.as_chunks::<8>();
+        for word in words {
+            hash = fold(hash, u64::from_le_bytes(*word));
+        }
+    }
     #[allow(clippy::cast_possible_truncation)] // 32 bits are enough for a shortcut
     {
-        (hash >> 32) as u32
+        (fold(hash, last) >> 32) as u32
     }
 }
 

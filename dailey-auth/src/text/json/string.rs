@@ -2,32 +2,28 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 /// A string's text between its quotes, escapes checked but still in place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'a> {
     pub(super) raw: &'a str,
-    pub(super) start: usize,
-    pub(super) escaped: bool,
+    /// How many escapes are in it. A whole word, so that a text is three words and moves as such.
+    pub(super) escapes: usize,
 }
 
 impl<'a> Text<'a> {
     /// A text that means what is written.
     pub(crate) fn plain(raw: &'a str) -> Self {
-        Self {
-            raw,
-            start: 0,
-            escaped: false,
-        }
+        Self { raw, escapes: 0 }
     }
 
-    /// Where [`raw`](Self::raw) starts in the text that was read, in bytes.
-    pub(crate) fn start(self) -> usize {
-        self.start
-    }
-
-    /// The same text in a larger one, in which what was read starts at `base`.
-    pub(super) fn shift(&mut self, base: usize) {
-        self.start += base;
+    /// Where [`raw`](Self::raw) starts in `read`, the text that it was read from, in bytes.
+    pub(crate) fn start_in(self, read: &str) -> usize {
+        self.raw
+            .as_ptr()
+            .addr()
+            .saturating_sub(read.as_ptr().addr())
     }
 
     /// The text as written, escapes and all.
@@ -37,12 +33,12 @@ impl<'a> Text<'a> {
 
     /// Whether [`raw`](Self::raw) holds an escape and so differs from what it means.
     pub(crate) fn is_escaped(self) -> bool {
-        self.escaped
+        self.escapes > 0
     }
 
     /// What the text means.
     pub(crate) fn unescaped(self) -> Cow<'a, str> {
-        if self.escaped {
+        if self.is_escaped() {
             self.chars().collect()
         } else {
             Cow::Borrowed(self.raw)
@@ -54,8 +50,22 @@ impl<'a> Text<'a> {
         unescaped(self.raw)
     }
 
+    /// Lets `read` see what the text means. Only a text with escapes is copied for it, and only a
+    /// long one of those onto the heap.
+    pub(crate) fn read_as<T>(self, read: impl FnOnce(&str) -> T) -> T {
+        if !self.is_escaped() {
+            return read(self.raw);
+        }
+        let mut bytes: SmallVec<[u8; 64]> = SmallVec::new();
+        let mut utf8 = [0; 4];
+        for character in self.chars() {
+            bytes.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+        }
+        read(std::str::from_utf8(&bytes).unwrap_or_default())
+    }
+
     pub(crate) fn means(self, other: &str) -> bool {
-        if self.escaped {
+        if self.is_escaped() {
             self.chars().eq(other.chars())
         } else {
             self.raw == other
@@ -63,7 +73,7 @@ impl<'a> Text<'a> {
     }
 
     pub(super) fn means_the_same(self, other: Text<'_>) -> bool {
-        if self.escaped || other.escaped {
+        if self.escapes + other.escapes > 0 {
             self.chars().eq(other.chars())
         } else {
             self.raw == other.raw
