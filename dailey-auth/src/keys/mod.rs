@@ -5,6 +5,8 @@
 
 mod jwk;
 mod key_set;
+#[cfg(test)]
+mod vectors;
 
 pub use key_set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
 
