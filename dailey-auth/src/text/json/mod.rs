@@ -8,6 +8,10 @@
 //! Nothing is converted while reading: values are handed out as slices of the text, and typed
 //! reads ([`Text`], [`Number`]) are made from them without overflow and without panics.
 
+#[cfg(test)]
+mod number_properties;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod string;
 #[cfg(test)]
