@@ -6,6 +6,8 @@
 mod jwk;
 mod key_set;
 mod served;
+#[cfg(test)]
+mod vectors;
 
 pub use key_set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
 

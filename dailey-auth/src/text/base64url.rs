@@ -3,6 +3,9 @@
 use data_encoding::BASE64URL_NOPAD;
 use smallvec::SmallVec;
 
+#[cfg(test)]
+mod properties;
+
 /// Whether every byte is of the base64url alphabet or a dot: the only bytes of a compact token.
 pub(crate) fn is_compact_alphabet(bytes: &[u8]) -> bool {
     // Without branches inside a chunk, so that the compiler makes vector instructions of it.

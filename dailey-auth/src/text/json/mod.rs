@@ -9,6 +9,10 @@
 //! reads ([`Text`], [`Number`]) are made from them without overflow and without panics.
 
 mod names;
+#[cfg(test)]
+mod number_properties;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod string;
 #[cfg(test)]
