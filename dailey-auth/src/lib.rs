@@ -30,6 +30,7 @@ pub use token::{
     Audiences, Claims, Header, MAX_AUDIENCES, MAX_KID_BYTES, MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES,
     NumericDate,
 };
+pub use verifier::blocking;
 pub use verifier::{Health, KeyHealth, KeysState, Verified, Verifier, VerifierBuilder};
 
 #[cfg(feature = "testing")]

@@ -134,12 +134,14 @@ impl LiveKeys {
     }
 
     /// Waits until the fetch has ended or takes too long; whether it ended well in time.
-    pub(crate) async fn landed(&self, flight: u64) -> bool {
+    pub(crate) fn landed(&self, flight: u64) -> impl Future<Output = bool> + Send + use<> {
         let mut progress = self.progress.clone();
-        let done = |progress: &Progress| progress.finished >= flight || progress.late >= flight;
-        // An error means that the task is gone, and its runtime with it.
-        let reached = progress.wait_for(done).await.map(|progress| *progress);
-        reached.is_ok_and(|progress| progress.succeeded >= flight)
+        async move {
+            let done = |progress: &Progress| progress.finished >= flight || progress.late >= flight;
+            // An error means that the task is gone, and its runtime with it.
+            let reached = progress.wait_for(done).await.map(|progress| *progress);
+            reached.is_ok_and(|progress| progress.succeeded >= flight)
+        }
     }
 
     /// The same without giving up on a late fetch, which ends by its own deadline.

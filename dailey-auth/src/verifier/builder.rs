@@ -1,5 +1,6 @@
 //! Describing a verifier: everything is checked in `build`, before anything starts.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,18 @@ use crate::jwks::{self, DEFAULT_TRUST_FOR, HttpSettings, MAX_REFRESH_INTERVAL, M
 use crate::keys::{KeySet, ServedKeys};
 use crate::policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, Policy};
 
-use super::{Inner, Keys, Verifier};
+use super::{Inner, Keys, Verifier, blocking};
 
-/// Describes a [`Verifier`]. Everything but issuer and audiences has a strict default.
+/// Describes a [`Verifier`], or a [`blocking::Verifier`]. Everything but issuer and audiences has a
+/// strict default.
 #[must_use = "call build() to get a verifier"]
-pub struct VerifierBuilder {
+pub struct VerifierBuilder<V = Verifier> {
+    settings: Settings,
+    builds: PhantomData<fn() -> V>,
+}
+
+/// Everything that can be said of a verifier.
+struct Settings {
     issuer: String,
     audiences: Vec<String>,
     accepted_types: Option<Vec<String>>,
@@ -45,13 +53,13 @@ enum Place {
     File(std::path::PathBuf),
 }
 
-impl VerifierBuilder {
+impl<V> VerifierBuilder<V> {
     pub(crate) fn new<A>(issuer: impl AsRef<str>, audiences: A) -> Self
     where
         A: IntoIterator,
         A::Item: AsRef<str>,
     {
-        Self {
+        let settings = Settings {
             issuer: issuer.as_ref().to_owned(),
             audiences: audiences
                 .into_iter()
@@ -72,12 +80,16 @@ impl VerifierBuilder {
                 snapshot_path: None,
                 http: HttpSettings::default(),
             },
+        };
+        Self {
+            settings,
+            builds: PhantomData,
         }
     }
 
     /// Verifies with a fixed key set: no network, no refresh, no runtime needed.
     pub fn key_set(mut self, keys: KeySet) -> Self {
-        self.key_set = Some(keys);
+        self.settings.key_set = Some(keys);
         self
     }
 
@@ -89,7 +101,7 @@ impl VerifierBuilder {
         T: IntoIterator,
         T::Item: AsRef<str>,
     {
-        self.accepted_types = Some(
+        self.settings.accepted_types = Some(
             types
                 .into_iter()
                 .map(|one| one.as_ref().to_owned())
@@ -100,23 +112,42 @@ impl VerifierBuilder {
 
     /// How far clocks may differ, alike for `exp`, `nbf` and `iat`: 0 to 300 seconds, default 30.
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
+        self.settings.leeway = leeway;
         self
     }
 
     /// The longest accepted `exp - iat`: 1 second to 366 days, default 24 hours. It bounds the
     /// harm of a leaked token, whatever the issuer does.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
-        self.max_lifetime = max_lifetime;
+        self.settings.max_lifetime = max_lifetime;
         self
     }
 
     /// The clock, for tests. Default: the machine's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.settings.clock = Arc::new(clock);
         self
     }
 
+    /// Describes a [`blocking::Verifier`] with these settings instead.
+    pub fn blocking(self) -> VerifierBuilder<blocking::Verifier> {
+        VerifierBuilder {
+            settings: self.settings,
+            builds: PhantomData,
+        }
+    }
+
+    /// Whether the keys are fetched, so that something must keep them fresh.
+    pub(super) fn is_live(&self) -> bool {
+        self.settings.key_set.is_none()
+    }
+
+    pub(super) fn into_verifier(self) -> Result<Verifier, ConfigError> {
+        self.settings.into_verifier()
+    }
+}
+
+impl VerifierBuilder {
     /// Checks everything and makes the verifier. No network call is made or waited for.
     ///
     /// With a key set that is fetched, the refresher starts on the current tokio runtime, which
@@ -127,6 +158,12 @@ impl VerifierBuilder {
     ///
     /// [`ConfigError`] naming the setting to change.
     pub fn build(self) -> Result<Verifier, ConfigError> {
+        self.into_verifier()
+    }
+}
+
+impl Settings {
+    fn into_verifier(self) -> Result<Verifier, ConfigError> {
         let policy = Policy::new(
             &self.issuer,
             &self.audiences,
@@ -166,34 +203,34 @@ impl VerifierBuilder {
 
 /// Settings of a key set that is fetched.
 #[cfg(feature = "jwks-http")]
-impl VerifierBuilder {
+impl<V> VerifierBuilder<V> {
     /// The https address of the key set. Default: `{issuer}/.well-known/jwks.json`.
     pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
-        self.live.given.get_or_insert("jwks_url");
-        self.live.place = Some(Place::Address(url.into()));
+        self.settings.live.given.get_or_insert("jwks_url");
+        self.settings.live.place = Some(Place::Address(url.into()));
         self
     }
 
     /// A file that holds the key set, read again at every refresh. Something else keeps it fresh.
     pub fn jwks_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-        self.live.given.get_or_insert("jwks_file");
-        self.live.place = Some(Place::File(path.into()));
+        self.settings.live.given.get_or_insert("jwks_file");
+        self.settings.live.place = Some(Place::File(path.into()));
         self
     }
 
     /// A fixed refresh interval of 1 second to 1 hour. Default: what the issuer's `Cache-Control`
     /// says, bounded to 60 seconds … 1 hour; 5 minutes without.
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
-        self.live.given.get_or_insert("refresh_interval");
-        self.live.refresh_interval = Some(interval);
+        self.settings.live.given.get_or_insert("refresh_interval");
+        self.settings.live.refresh_interval = Some(interval);
         self
     }
 
     /// The hard trust age: how long keys are believed while the issuer cannot be reached.
     /// 60 seconds to 7 days, default 24 hours. Then nothing is accepted any more.
     pub fn trust_for(mut self, trust_for: Duration) -> Self {
-        self.live.given.get_or_insert("trust_for");
-        self.live.trust_for = trust_for;
+        self.settings.live.given.get_or_insert("trust_for");
+        self.settings.live.trust_for = trust_for;
         self
     }
 
@@ -201,24 +238,30 @@ impl VerifierBuilder {
     /// (within the hard trust age). Written with mode 0600, bound to issuer and address; a damaged
     /// or foreign file is ignored with a warning. Default: nowhere.
     pub fn snapshot_path(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-        self.live.given.get_or_insert("snapshot_path");
-        self.live.snapshot_path = Some(path.into());
+        self.settings.live.given.get_or_insert("snapshot_path");
+        self.settings.live.snapshot_path = Some(path.into());
         self
     }
 
     /// Trust only this certificate authority (PEM, one or more) for the fetch, instead of the
     /// platform's.
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.live.given.get_or_insert("root_certificate_pem");
-        self.live.http.root_certificate_pem = Some(pem.into());
+        self.settings
+            .live
+            .given
+            .get_or_insert("root_certificate_pem");
+        self.settings.live.http.root_certificate_pem = Some(pem.into());
         self
     }
 
     /// Allow plain http to a literal loopback address (`http://127.0.0.1:4000/…`): for
     /// development and tests, where nobody can listen in.
     pub fn allow_loopback_http(mut self) -> Self {
-        self.live.given.get_or_insert("allow_loopback_http");
-        self.live.loopback_http = jwks::LoopbackHttp::Allowed;
+        self.settings
+            .live
+            .given
+            .get_or_insert("allow_loopback_http");
+        self.settings.live.loopback_http = jwks::LoopbackHttp::Allowed;
         self
     }
 
@@ -229,8 +272,8 @@ impl VerifierBuilder {
         T: IntoIterator,
         T::Item: AsRef<str>,
     {
-        self.live.given.get_or_insert("pin_thumbprints");
-        self.live.http.pinned_thumbprints = Some(
+        self.settings.live.given.get_or_insert("pin_thumbprints");
+        self.settings.live.http.pinned_thumbprints = Some(
             thumbprints
                 .into_iter()
                 .map(|one| one.as_ref().to_owned())

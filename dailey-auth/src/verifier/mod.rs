@@ -4,6 +4,7 @@
 //! `token::Compact` → `token::TokenHeader` → key by `kid` → signature → `token::Claims` →
 //! `policy` → [`Verified`].
 
+pub mod blocking;
 mod builder;
 mod health;
 mod verified;
@@ -12,6 +13,8 @@ pub use builder::VerifierBuilder;
 pub use health::{Health, KeyHealth, KeysState};
 pub use verified::Verified;
 
+#[cfg(feature = "jwks-http")]
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -106,6 +109,25 @@ impl Verifier {
                     self.inner.verify_after_fetch(token, live, landed)
                 }
             }
+        }
+    }
+
+    /// [`verify`](Self::verify) for callers who cannot await: `wait` gives the result of a future
+    /// that says whether a fetch landed in time.
+    #[cfg(feature = "jwks-http")]
+    fn verify_waiting(
+        &self,
+        token: &str,
+        wait: impl FnOnce(Pin<Box<dyn Future<Output = bool> + Send>>) -> bool,
+    ) -> Result<Verified, VerifyError> {
+        match (self.inner.verify_now(token), &self.inner.keys) {
+            (Step::Done(verdict), _) => verdict,
+            (Step::Join(flight), Keys::Live(live)) => {
+                let landed = wait(Box::pin(live.landed(flight)));
+                self.inner.verify_after_fetch(token, live, landed)
+            }
+            // Without a refresher there is no fetch to join.
+            (Step::Join(_), Keys::Fixed(_)) => Err(Unavailable::KeysUnavailable.into()),
         }
     }
 
