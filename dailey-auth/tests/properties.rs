@@ -169,7 +169,7 @@ proptest! {
             let verified = VERIFIER.try_verify(&token).unwrap();
             prop_assert_eq!(verified.claims().subject(), &subject);
             prop_assert_eq!(verified.claims().scope(), scope.as_deref());
-            prop_assert_eq!(verified.claims().not_before().map(|date| date.as_secs()), not_before);
+            prop_assert_eq!(verified.claims().not_before().map(dailey_auth::NumericDate::as_secs), not_before);
             prop_assert_eq!(&verified.claims_as::<Value>().unwrap(), &printed);
         }
     }
