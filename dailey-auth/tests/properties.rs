@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use dailey_auth::testing::{ManualClock, SigningKey, TokenBuilder};
-use dailey_auth::{KeySet, MAX_KEYS, MAX_TOKEN_BYTES, Verifier};
+use dailey_auth::{KeySet, MAX_KEYS, MAX_TOKEN_BYTES, NumericDate, Verifier};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -169,7 +169,7 @@ proptest! {
             let verified = VERIFIER.try_verify(&token).unwrap();
             prop_assert_eq!(verified.claims().subject(), &subject);
             prop_assert_eq!(verified.claims().scope(), scope.as_deref());
-            prop_assert_eq!(verified.claims().not_before().map(dailey_auth::NumericDate::as_secs), not_before);
+            prop_assert_eq!(verified.claims().not_before().map(NumericDate::as_secs), not_before);
             prop_assert_eq!(&verified.claims_as::<Value>().unwrap(), &printed);
         }
     }

@@ -36,7 +36,7 @@ impl Draft {
             payload["scope"] = json!("media:read media:write");
         }
         if dice.chance(30) {
-            payload["iat"] = json!(1.8e9_f64.min(f64_of(now) - 90.25));
+            payload["iat"] = json!(f64_of(now) - 90.25);
             payload["exp"] = json!(f64_of(now) + 300.5);
         }
         if dice.chance(40) {
@@ -62,7 +62,7 @@ impl Draft {
 }
 
 #[allow(clippy::cast_precision_loss)] // a time of this century
-fn f64_of(seconds: i64) -> f64 {
+pub(crate) fn f64_of(seconds: i64) -> f64 {
     seconds as f64
 }
 
