@@ -14,7 +14,7 @@ pub const MAX_JWKS_BYTES: usize = 64 * 1024;
 pub const MAX_KEYS: usize = 64;
 
 /// A key set is flat: an object, an array, keys, and in them at most lists of certificates.
-pub(super) const JWKS_LIMITS: Limits = Limits {
+pub(crate) const JWKS_LIMITS: Limits = Limits {
     depth: 8,
     members: 2048,
 };
@@ -77,6 +77,12 @@ impl KeySet {
             });
         }
         Ok(judge(entries))
+    }
+
+    /// No key at all: for what can be said of a token before its key is looked for.
+    #[cfg(feature = "cli")]
+    pub(crate) fn empty() -> Self {
+        Self { keys: Box::new([]) }
     }
 
     pub(crate) fn find(&self, kid: &str) -> Option<&RsaKey> {

@@ -9,3 +9,5 @@ mod key_set;
 pub use key_set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
 
 pub(crate) use jwk::RsaKey;
+#[cfg(feature = "cli")]
+pub(crate) use key_set::{JWKS_LIMITS, JudgedKey};

@@ -5,10 +5,14 @@
 //! `policy` → [`Verified`].
 
 mod builder;
+#[cfg(feature = "cli")]
+mod examine;
 mod health;
 mod verified;
 
 pub use builder::VerifierBuilder;
+#[cfg(feature = "cli")]
+pub(crate) use examine::Examination;
 pub use health::{Health, KeyHealth, KeysState};
 pub use verified::Verified;
 
