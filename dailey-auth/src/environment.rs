@@ -71,7 +71,7 @@ const KEYS: [&str; 8] = [
     "JWKS_SNAPSHOT_FILE",
 ];
 
-/// What goes before the environment: a texts' entry with the name of the setting that gave it.
+/// What goes before the environment, each with the name of the setting that gave it.
 #[derive(Default)]
 pub(crate) struct Given {
     pub(crate) environment: Option<Environment>,

@@ -138,12 +138,12 @@ pub(crate) fn seconds_since_epoch(now: SystemTime) -> f64 {
         .as_secs_f64()
 }
 
+/// What a media type's name is understood to begin with (RFC 7515 section 4.1.9).
+const APPLICATION: &str = "application/";
+
 fn strip_application(media_type: &str) -> &str {
-    const PREFIX: &str = "application/";
-    match media_type.get(..PREFIX.len()) {
-        Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => {
-            media_type.get(PREFIX.len()..).unwrap_or_default()
-        }
+    match media_type.split_at_checked(APPLICATION.len()) {
+        Some((prefix, name)) if prefix.eq_ignore_ascii_case(APPLICATION) => name,
         _ => media_type,
     }
 }

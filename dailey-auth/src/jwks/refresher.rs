@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::clock::Clock;
-use crate::keys::KeySet;
+use crate::keys::{KeySet, ServedKeys};
 
 use super::Moment;
 use super::cache::{Cache, FetchOutcome, Next, Progress, Status, Trusted, UnknownKid};
@@ -22,14 +22,14 @@ use crate::error::FetchError;
 /// The key set that is served, and until when.
 #[derive(Debug)]
 pub(crate) struct Published {
-    pub(crate) keys: Arc<KeySet>,
+    pub(crate) keys: ServedKeys,
     pub(crate) until: Moment,
 }
 
 impl From<&Trusted> for Published {
     fn from(trusted: &Trusted) -> Self {
         Self {
-            keys: Arc::clone(&trusted.keys),
+            keys: ServedKeys::new(Arc::clone(&trusted.keys)),
             until: trusted.until,
         }
     }
@@ -252,7 +252,8 @@ impl Refresher {
             .shared
             .published
             .swap(Some(Arc::new(Published::from(trusted))));
-        let unchanged = before.is_some_and(|before| Arc::ptr_eq(&before.keys, &trusted.keys));
+        let unchanged =
+            before.is_some_and(|before| Arc::ptr_eq(before.keys.key_set(), &trusted.keys));
         if unchanged {
             tracing::debug!("the key set is confirmed");
         } else {

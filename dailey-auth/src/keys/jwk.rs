@@ -141,7 +141,7 @@ impl Jwk {
         let kid = members
             .kid
             .and_then(Value::text)
-            .filter(|kid| is_kid(kid.chars()))
+            .filter(|kid| is_kid(*kid))
             .map(|kid| kid.unescaped().into());
         let key = match &kid {
             _ if members.private => Err(SkipReason::PrivateKey),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::KeySetError;
-use crate::text::json::{self, Limits, Value};
+use crate::text::json::{self, Limits, Text, Value};
 
 use super::jwk::{Jwk, RsaKey};
 
@@ -86,10 +86,18 @@ impl KeySet {
     }
 
     pub(crate) fn find(&self, kid: &str) -> Option<&RsaKey> {
-        self.keys
-            .iter()
-            .find(|(own, _)| **own == *kid)
+        self.get(self.position(Text::plain(kid))?)
             .map(|(_, key)| key)
+    }
+
+    /// The place of the key with this id.
+    pub(crate) fn position(&self, kid: Text<'_>) -> Option<usize> {
+        self.keys.iter().position(|(own, _)| kid.means(own))
+    }
+
+    /// The id and the key at a place.
+    pub(crate) fn get(&self, position: usize) -> Option<(&str, &RsaKey)> {
+        self.keys.get(position).map(|(kid, key)| (&**kid, key))
     }
 
     /// The ids of the keys, in the order of the document.

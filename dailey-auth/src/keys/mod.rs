@@ -5,9 +5,13 @@
 
 mod jwk;
 mod key_set;
+mod served;
+#[cfg(test)]
+mod vectors;
 
 pub use key_set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
 
 pub(crate) use jwk::RsaKey;
 #[cfg(feature = "cli")]
 pub(crate) use key_set::{JWKS_LIMITS, JudgedKey};
+pub(crate) use served::ServedKeys;

@@ -3,6 +3,9 @@
 use data_encoding::BASE64URL_NOPAD;
 use smallvec::SmallVec;
 
+#[cfg(test)]
+mod properties;
+
 /// Whether every byte is of the base64url alphabet or a dot: the only bytes of a compact token.
 pub(crate) fn is_compact_alphabet(bytes: &[u8]) -> bool {
     // Without branches inside a chunk, so that the compiler makes vector instructions of it.
@@ -11,20 +14,26 @@ pub(crate) fn is_compact_alphabet(bytes: &[u8]) -> bool {
     chunks.iter().all(|chunk| strangers(chunk) == 0) && strangers(rest) == 0
 }
 
-/// 0 for a byte of the alphabet, 1 for any other.
+/// 0 for a byte of the alphabet, something else for any other: how far it is from the nearest
+/// range, in steps that vector instructions have.
 fn stranger(byte: u8) -> u8 {
-    let within = |byte: u8, first: u8, count: u8| u8::from(byte.wrapping_sub(first) < count);
+    let beyond =
+        |byte: u8, first: u8, last: u8| byte.wrapping_sub(first).saturating_sub(last - first);
     // `| 0x20` folds upper case onto lower case and nothing else onto a letter.
-    let known = within(byte | 0x20, b'a', 26)
-        | within(byte, b'0', 10)
-        | within(byte, b'-', 2) // and the dot
-        | within(byte, b'_', 1);
-    1 ^ known
+    beyond(byte | 0x20, b'a', b'z')
+        .min(beyond(byte, b'0', b'9'))
+        .min(beyond(byte, b'-', b'.'))
+        .min(byte ^ b'_')
 }
 
-/// Whether text of the right alphabet is also of a possible length with its unused bits zero, so
-/// that decoding it cannot fail and no other text decodes to the same bytes.
-pub(crate) fn is_canonical(text: &[u8]) -> bool {
+/// Whether a text without dots can be decoded: the alphabet, a possible length, and unused bits of
+/// zero, so that no other text decodes to the same bytes.
+pub(crate) fn is_well_formed(text: &[u8]) -> bool {
+    is_canonical(text) && is_compact_alphabet(text)
+}
+
+/// Whether text of the right alphabet is also of a possible length with its unused bits zero.
+fn is_canonical(text: &[u8]) -> bool {
     let unused_bits = match text.len() % 4 {
         0 => return true,
         1 => return false,

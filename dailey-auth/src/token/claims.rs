@@ -2,13 +2,16 @@
 //! section 2.2), everything else kept as it was written.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
+
+use memchr::memchr;
 
 use crate::error::{ClaimName, Rejection};
 use crate::text::base64url;
 use crate::text::json::{self, Number, Text, Value};
 
-use super::{LIMITS, TokenHeader};
+use super::{LIMITS, MAX_TOKEN_BYTES, TokenHeader};
 
 /// Most audiences that a token may name, and most that a verifier may be configured with.
 pub const MAX_AUDIENCES: usize = 16;
@@ -44,11 +47,29 @@ impl NumericDate {
     }
 }
 
-/// A piece of [`Claims::text`]: two numbers instead of a string of its own.
+/// A piece of [`Claims::text`]: two numbers instead of a string of its own. The text is a payload,
+/// two members of a header and at most an unescaped copy of the payload's: 16 bits are enough.
 #[derive(Debug, Clone, Copy, Default)]
 struct Span {
-    start: usize,
-    length: usize,
+    start: u16,
+    length: u16,
+}
+
+const _: () = assert!(3 * MAX_TOKEN_BYTES <= u16::MAX as usize);
+
+impl Span {
+    /// `None` for what no text of a token can reach.
+    fn new(start: usize, length: usize) -> Option<Self> {
+        Some(Self {
+            start: u16::try_from(start).ok()?,
+            length: u16::try_from(length).ok()?,
+        })
+    }
+
+    fn range(self) -> Range<usize> {
+        let start = usize::from(self.start);
+        start..start + usize::from(self.length)
+    }
 }
 
 /// The claims of a verified token.
@@ -58,13 +79,13 @@ struct Span {
 #[derive(Clone)]
 pub struct Claims {
     text: String,
-    json_length: usize,
+    json_length: u16,
     kid: Span,
     typ: Span,
     issuer: Span,
     subject: Span,
     audiences: [Span; MAX_AUDIENCES],
-    audience_count: usize,
+    audience_count: u8,
     expires_at: NumericDate,
     issued_at: NumericDate,
     not_before: Option<NumericDate>,
@@ -90,7 +111,7 @@ impl Claims {
     pub fn audiences(&self) -> Audiences<'_> {
         let spans = self
             .audiences
-            .get(..self.audience_count)
+            .get(..usize::from(self.audience_count))
             .unwrap_or_default();
         Audiences {
             claims: self,
@@ -137,107 +158,179 @@ impl Claims {
 
     /// The claims as they were written: a strict JSON object.
     pub(crate) fn json(&self) -> &str {
-        self.text.get(..self.json_length).unwrap_or_default()
+        let length = usize::from(self.json_length);
+        self.text.get(..length).unwrap_or_default()
     }
 
     fn piece(&self, span: Span) -> &str {
-        self.text
-            .get(span.start..span.start + span.length)
-            .unwrap_or_default()
+        self.text.get(span.range()).unwrap_or_default()
     }
 
-    /// Decodes and reads the payload of a token whose header is `header`.
-    pub(crate) fn read(payload: &str, header: &TokenHeader<'_>) -> Result<Self, Rejection> {
-        let short = header.kid().raw().len() + header.typ().raw().len();
-        let mut bytes = base64url::decode_vec(payload, short).ok_or(Rejection::TokenMalformed)?;
-        let json_length = bytes.len();
-        // An unescaped text is shorter than the escaped one that it stands for.
-        let escaped = if bytes.contains(&b'\\') {
-            json_length
-        } else {
-            0
+    /// Reads a decoded payload; `kid` and `typ` are its header's.
+    pub(crate) fn read(payload: Payload, header: TokenHeader<'_>) -> Result<Self, Rejection> {
+        let mut text = String::from_utf8(payload.bytes).map_err(|_| Rejection::JsonInvalid)?;
+        let json_length = text.len();
+        let found = Found::read(&text)?;
+        let required = |value: Option<Value<'_>>, claim| {
+            text_claim(&text, value.ok_or(Rejection::ClaimMissing(claim))?, claim)
         };
-        bytes.resize(json_length + short + escaped, 0);
-        let (json, tail) = bytes.split_at_mut(json_length);
-        let mut tail = Tail {
-            bytes: tail,
-            start: json_length,
-            used: 0,
+        let optional = |value: Option<Value<'_>>, claim| {
+            value
+                .map(|value| text_claim(&text, value, claim))
+                .transpose()
         };
-        let found = Found::read(json)?;
-
-        let mut text_claim = |claim, text: Text<'_>| {
-            if text.is_escaped() {
-                tail.keep(text).ok_or(Rejection::ClaimInvalid(claim))
-            } else {
-                Ok(Span {
-                    start: text.start(),
-                    length: text.raw().len(),
-                })
-            }
-        };
-        let issuer = text_claim(ClaimName::Iss, required_text(found.iss, ClaimName::Iss)?)?;
-        let subject = text_claim(ClaimName::Sub, required_text(found.sub, ClaimName::Sub)?)?;
-        if !(1..=MAX_SUBJECT_BYTES).contains(&subject.length) {
+        let mut issuer = required(found.iss, ClaimName::Iss)?;
+        let mut subject = required(found.sub, ClaimName::Sub)?;
+        if !(1..=MAX_SUBJECT_BYTES).contains(&subject.meant_length(&text)) {
             return Err(Rejection::ClaimInvalid(ClaimName::Sub));
         }
-        let mut audiences = [Span::default(); MAX_AUDIENCES];
-        let mut audience_count = 0;
-        let mut audience = |value: Value<'_>| -> Result<(), Rejection> {
-            let text = value
-                .text()
-                .ok_or(Rejection::ClaimInvalid(ClaimName::Aud))?;
-            let slot = audiences
-                .get_mut(audience_count)
-                .ok_or(Rejection::ClaimInvalid(ClaimName::Aud))?;
-            *slot = text_claim(ClaimName::Aud, text)?;
-            audience_count += 1;
-            Ok(())
-        };
-        match found.aud.ok_or(Rejection::ClaimMissing(ClaimName::Aud))? {
-            Value::Array(array) => array.values().try_for_each(&mut audience)?,
-            single => audience(single)?,
-        }
-        if audience_count == 0 {
-            return Err(Rejection::ClaimInvalid(ClaimName::Aud));
-        }
+        let (mut audiences, audience_count) = read_audiences(&text, found.aud)?;
         let expires_at = required_date(found.exp, ClaimName::Exp)?;
         let issued_at = required_date(found.iat, ClaimName::Iat)?;
         let not_before = found
             .nbf
             .map(|value| date(value, ClaimName::Nbf))
             .transpose()?;
-        let mut optional_text = |value: Option<Value<'_>>, claim| {
-            let Some(value) = value else { return Ok(None) };
-            let text = value.text().ok_or(Rejection::ClaimInvalid(claim))?;
-            text_claim(claim, text).map(Some)
-        };
-        let token_id = optional_text(found.jti, ClaimName::Jti)?;
-        let client_id = optional_text(found.client_id, ClaimName::ClientId)?;
-        let scope = optional_text(found.scope, ClaimName::Scope)?;
-        let kid = tail.keep(header.kid()).ok_or(Rejection::KidInvalid)?;
-        let typ = tail.keep(header.typ()).ok_or(Rejection::TypeNotAllowed)?;
+        let mut token_id = optional(found.jti, ClaimName::Jti)?;
+        let mut client_id = optional(found.client_id, ClaimName::ClientId)?;
+        let mut scope = optional(found.scope, ClaimName::Scope)?;
 
-        let length = json_length + tail.used;
-        bytes.truncate(length);
-        let text = String::from_utf8(bytes).map_err(|_| Rejection::JsonInvalid)?;
+        let has_escapes = memchr(b'\\', text.as_bytes()).is_some();
+        let kid = append(&mut text, header.kid())?;
+        let typ = append(&mut text, header.typ())?;
+        if has_escapes {
+            // What is meant is never longer than how it is written, and no two are written in one
+            // place: one allocation more for the few tokens that have any.
+            text.reserve_exact(json_length);
+            let others = [&mut token_id, &mut client_id, &mut scope];
+            [&mut issuer, &mut subject]
+                .into_iter()
+                .chain(audiences.iter_mut())
+                .chain(others.into_iter().flatten())
+                .try_for_each(|written| unescape(&mut text, written))?;
+        }
+        let span = |text: WrittenText| text.span;
         Ok(Self {
+            json_length: u16::try_from(json_length).map_err(|_| Rejection::TokenTooLarge)?,
             text,
-            json_length,
             kid,
             typ,
-            issuer,
-            subject,
-            audiences,
+            issuer: issuer.span,
+            subject: subject.span,
+            audiences: audiences.map(span),
             audience_count,
             expires_at,
             issued_at,
             not_before,
-            token_id,
-            client_id,
-            scope,
+            token_id: token_id.map(span),
+            client_id: client_id.map(span),
+            scope: scope.map(span),
         })
     }
+}
+
+/// A payload out of its base64url, not looked at yet.
+pub(crate) struct Payload {
+    bytes: Vec<u8>,
+}
+
+impl Payload {
+    /// Refuses a payload segment that cannot be decoded.
+    pub(crate) fn check(segment: &str) -> Result<(), Rejection> {
+        if base64url::is_well_formed(segment.as_bytes()) {
+            Ok(())
+        } else {
+            Err(Rejection::TokenMalformed)
+        }
+    }
+
+    /// Decodes a payload segment, with room for its header's `kid` and `typ`, so that the claims
+    /// need no second allocation.
+    pub(crate) fn decode(segment: &str, header: TokenHeader<'_>) -> Result<Self, Rejection> {
+        let room = header.kid().raw().len() + header.typ().raw().len();
+        base64url::decode_vec(segment, room)
+            .map(|bytes| Self { bytes })
+            .ok_or(Rejection::TokenMalformed)
+    }
+}
+
+/// Where a text stands, and whether it stands there as it is meant.
+#[derive(Debug, Clone, Copy, Default)]
+struct WrittenText {
+    span: Span,
+    escaped: bool,
+}
+
+impl WrittenText {
+    /// The length in bytes of what is meant.
+    fn meant_length(self, text: &str) -> usize {
+        if self.escaped {
+            let raw = text.get(self.span.range()).unwrap_or_default();
+            json::unescaped(raw).map(char::len_utf8).sum()
+        } else {
+            usize::from(self.span.length)
+        }
+    }
+}
+
+fn text_claim(read: &str, value: Value<'_>, claim: ClaimName) -> Result<WrittenText, Rejection> {
+    let text = value.text().ok_or(Rejection::ClaimInvalid(claim))?;
+    Ok(WrittenText {
+        span: Span::new(text.start_in(read), text.raw().len())
+            .ok_or(Rejection::ClaimInvalid(claim))?,
+        escaped: text.is_escaped(),
+    })
+}
+
+/// A string, or an array of 1 to [`MAX_AUDIENCES`] strings (RFC 7519 section 4.1.3).
+fn read_audiences(
+    read: &str,
+    value: Option<Value<'_>>,
+) -> Result<([WrittenText; MAX_AUDIENCES], u8), Rejection> {
+    let mut audiences = [WrittenText::default(); MAX_AUDIENCES];
+    let mut count = 0;
+    let mut take = |value| -> Result<(), Rejection> {
+        let slot = audiences
+            .get_mut(usize::from(count))
+            .ok_or(Rejection::ClaimInvalid(ClaimName::Aud))?;
+        *slot = text_claim(read, value, ClaimName::Aud)?;
+        count += 1;
+        Ok(())
+    };
+    match value.ok_or(Rejection::ClaimMissing(ClaimName::Aud))? {
+        Value::Array(array) => array.values().try_for_each(&mut take)?,
+        single => take(single)?,
+    }
+    if count == 0 {
+        return Err(Rejection::ClaimInvalid(ClaimName::Aud));
+    }
+    Ok((audiences, count))
+}
+
+/// Appends what an escaped text means and lets it point there.
+fn unescape(text: &mut String, written: &mut WrittenText) -> Result<(), Rejection> {
+    if !written.escaped {
+        return Ok(());
+    }
+    let start = text.len();
+    let Range { start: mut at, end } = written.span.range();
+    while let Some((character, length)) = text.get(at..end).and_then(json::first_character) {
+        text.push(character);
+        at += length;
+    }
+    written.span = Span::new(start, text.len() - start).ok_or(Rejection::TokenTooLarge)?;
+    written.escaped = false;
+    Ok(())
+}
+
+fn append(text: &mut String, piece: Text<'_>) -> Result<Span, Rejection> {
+    let start = text.len();
+    if piece.is_escaped() {
+        text.extend(piece.chars());
+    } else {
+        text.push_str(piece.raw());
+    }
+    Span::new(start, text.len() - start).ok_or(Rejection::TokenTooLarge)
 }
 
 impl fmt::Debug for Claims {
@@ -307,9 +400,9 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn read(json: &'a [u8]) -> Result<Self, Rejection> {
+    fn read(json: &'a str) -> Result<Self, Rejection> {
         let mut found = Self::default();
-        json::read_object(json, LIMITS, |name, value| {
+        json::read_object_text(json, LIMITS, |name, value| {
             if let Some(slot) = found.slot(name) {
                 *slot = Some(value);
             }
@@ -318,32 +411,21 @@ impl<'a> Found<'a> {
     }
 
     fn slot(&mut self, name: Text<'_>) -> Option<&mut Option<Value<'a>>> {
-        // Only an escaped name needs more than one comparison of its bytes.
-        let unescaped;
-        let name = if name.is_escaped() {
-            unescaped = name.unescaped();
-            &*unescaped
-        } else {
-            name.raw()
-        };
-        Some(match name {
-            "iss" => &mut self.iss,
-            "sub" => &mut self.sub,
-            "aud" => &mut self.aud,
-            "exp" => &mut self.exp,
-            "iat" => &mut self.iat,
-            "nbf" => &mut self.nbf,
-            "jti" => &mut self.jti,
-            "client_id" => &mut self.client_id,
-            "scope" => &mut self.scope,
-            _ => return None,
+        name.read_as(|name| {
+            Some(match name {
+                "iss" => &mut self.iss,
+                "sub" => &mut self.sub,
+                "aud" => &mut self.aud,
+                "exp" => &mut self.exp,
+                "iat" => &mut self.iat,
+                "nbf" => &mut self.nbf,
+                "jti" => &mut self.jti,
+                "client_id" => &mut self.client_id,
+                "scope" => &mut self.scope,
+                _ => return None,
+            })
         })
     }
-}
-
-fn required_text(value: Option<Value<'_>>, claim: ClaimName) -> Result<Text<'_>, Rejection> {
-    let value = value.ok_or(Rejection::ClaimMissing(claim))?;
-    value.text().ok_or(Rejection::ClaimInvalid(claim))
 }
 
 fn required_date(value: Option<Value<'_>>, claim: ClaimName) -> Result<NumericDate, Rejection> {
@@ -356,28 +438,4 @@ fn date(value: Value<'_>, claim: ClaimName) -> Result<NumericDate, Rejection> {
         _ => None,
     }
     .ok_or(Rejection::ClaimInvalid(claim))
-}
-
-/// The room behind the JSON, for texts that are not in it as they are meant.
-struct Tail<'a> {
-    bytes: &'a mut [u8],
-    start: usize,
-    used: usize,
-}
-
-impl Tail<'_> {
-    fn keep(&mut self, text: Text<'_>) -> Option<Span> {
-        let from = self.used;
-        for character in text.chars() {
-            let room = self.bytes.get_mut(self.used..)?;
-            if room.len() < character.len_utf8() {
-                return None;
-            }
-            self.used += character.encode_utf8(room).len();
-        }
-        Some(Span {
-            start: self.start + from,
-            length: self.used - from,
-        })
-    }
 }

@@ -8,7 +8,10 @@ use crate::text::base64url;
 /// Largest accepted token in bytes. Proxies cap a header line near this.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// The three segments of a signed token, each one canonical base64url.
+/// The three segments of a token, cut at its dots and none of them empty.
+///
+/// Decoding a segment says whether its text is well formed. What is told of a token is nevertheless
+/// the same as if the whole text had been looked at first: see [`check_text`](Self::check_text).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compact<'a> {
     pub(crate) header: &'a str,
@@ -26,38 +29,47 @@ impl<'a> Compact<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Rejection::TokenTooLarge);
         }
-        // Dots first: most garbage has none or too many, and they are the quickest to find. What is
-        // told is the same as if the alphabet had come first.
         let mut dots = memchr_iter(b'.', token.as_bytes());
         let (first, second) = dots
             .next()
             .zip(dots.next())
             .ok_or(Rejection::TokenMalformed)?;
-        let further = dots.take(3).count();
-        if further == 1 || further > 2 || !base64url::is_compact_alphabet(token.as_bytes()) {
-            return Err(Rejection::TokenMalformed);
+        match dots.take(3).count() {
+            0 => {}
+            // RFC 7516 section 9: five segments are an encrypted token.
+            2 if base64url::is_compact_alphabet(token.as_bytes()) => {
+                return Err(Rejection::TokenEncrypted);
+            }
+            _ => return Err(Rejection::TokenMalformed),
         }
-        // RFC 7516 section 9: five segments are an encrypted token.
-        if further == 2 {
-            return Err(Rejection::TokenEncrypted);
-        }
-        let piece = |from, to| token.get(from..to).ok_or(Rejection::TokenMalformed);
-        let compact = Self {
+        let piece = |from, to| {
+            token
+                .get(from..to)
+                .filter(|piece| !piece.is_empty())
+                .ok_or(Rejection::TokenMalformed)
+        };
+        Ok(Self {
             header: piece(0, first)?,
             payload: piece(first + 1, second)?,
             signature: piece(second + 1, token.len())?,
             signed: piece(0, second)?,
-        };
-        let well_formed =
-            |segment: &str| !segment.is_empty() && base64url::is_canonical(segment.as_bytes());
-        if [compact.header, compact.payload, compact.signature]
-            .into_iter()
-            .all(well_formed)
-        {
-            Ok(compact)
+        })
+    }
+
+    /// Refuses a malformed text. Nothing else may be said of a token before this was asked, or all
+    /// of its segments were decoded.
+    pub(crate) fn check_text(&self) -> Result<(), Rejection> {
+        let segments = [self.header, self.payload, self.signature].map(str::as_bytes);
+        if segments.into_iter().all(base64url::is_well_formed) {
+            Ok(())
         } else {
             Err(Rejection::TokenMalformed)
         }
+    }
+
+    /// The refusal of this token: `rejection`, unless its text is malformed, which comes first.
+    pub(crate) fn refuse(&self, rejection: Rejection) -> Rejection {
+        self.check_text().err().unwrap_or(rejection)
     }
 }
 
@@ -66,7 +78,7 @@ mod tests {
     use super::*;
 
     fn verdict(token: &str) -> Result<(), Rejection> {
-        Compact::split(token).map(|_| ())
+        Compact::split(token)?.check_text()
     }
 
     #[test]

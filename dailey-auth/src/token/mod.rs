@@ -11,6 +11,7 @@ pub use claims::{Audiences, Claims, Header, MAX_AUDIENCES, MAX_SUBJECT_BYTES, Nu
 pub use compact::MAX_TOKEN_BYTES;
 pub use header::MAX_KID_BYTES;
 
+pub(crate) use claims::Payload;
 pub(crate) use compact::Compact;
 pub(crate) use header::{TokenHeader, is_kid};
 

@@ -7,7 +7,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::ConfigError;
 #[cfg(feature = "jwks-http")]
 use crate::jwks::{self, DEFAULT_TRUST_FOR, HttpSettings, MAX_REFRESH_INTERVAL, MAX_TRUST_FOR};
-use crate::keys::KeySet;
+use crate::keys::{KeySet, ServedKeys};
 use crate::policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, Policy};
 
 use super::{Inner, Keys, Verifier};
@@ -137,7 +137,7 @@ impl VerifierBuilder {
         #[cfg(feature = "jwks-http")]
         let keys = match self.key_set {
             Some(keys) => match self.live.given {
-                None => Keys::Fixed(keys),
+                None => Keys::Fixed(ServedKeys::new(Arc::new(keys))),
                 Some(setting) => {
                     return Err(ConfigError::new(
                         setting,
@@ -148,9 +148,12 @@ impl VerifierBuilder {
             None => Keys::Live(self.live.start(&self.issuer, &self.clock)?),
         };
         #[cfg(not(feature = "jwks-http"))]
-        let keys = Keys::Fixed(self.key_set.ok_or_else(|| {
-            ConfigError::new("key_set", "give one, or build with the feature `jwks-http`")
-        })?);
+        let keys = {
+            let keys = self.key_set.ok_or_else(|| {
+                ConfigError::new("key_set", "give one, or build with the feature `jwks-http`")
+            })?;
+            Keys::Fixed(ServedKeys::new(Arc::new(keys)))
+        };
         Ok(Verifier {
             inner: Arc::new(Inner {
                 policy,

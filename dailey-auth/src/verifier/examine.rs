@@ -5,10 +5,10 @@
 
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::error::VerifyError;
-use crate::token::Claims;
+use crate::error::{Rejection, VerifyError};
+use crate::token::{Claims, Payload};
 
-use super::{Keys, Verified, Verifier};
+use super::{Keys, Opened, Verified, Verifier};
 
 /// A verdict with what led to it.
 pub(crate) struct Examination {
@@ -30,19 +30,22 @@ impl Verifier {
             payload: None,
             claims: None,
         };
-        // A token of a wrong form has nothing more to tell.
-        let _ = self.inner.with_opened(token, |opened| {
-            let kid = opened.header.kid().unescaped().into_owned();
-            let key = match &self.inner.keys {
-                Keys::Fixed(keys) => keys.find(&kid),
+        // Without keys, every token of a right form ends here; others have nothing more to tell.
+        self.inner.verify_with(token, None, |opened| {
+            let Opened { compact, header } = opened;
+            let served = match &self.inner.keys {
+                Keys::Fixed(keys) => keys.find(header.kid()),
                 Keys::Live(_) => None,
             };
-            let compact = &opened.compact;
-            if key.is_some_and(|key| key.verifies(compact.signed.as_bytes(), compact.signature)) {
+            let signed = compact.signed.as_bytes();
+            if served.is_some_and(|served| served.key.verifies(signed, compact.signature)) {
                 examination.payload = BASE64URL_NOPAD.decode(compact.payload.as_bytes()).ok();
-                examination.claims = Claims::read(compact.payload, &opened.header).ok();
+                examination.claims = Payload::decode(compact.payload, *header)
+                    .and_then(|payload| Claims::read(payload, *header))
+                    .ok();
             }
-            examination.kid = Some(kid);
+            examination.kid = Some(header.kid().unescaped().into_owned());
+            Rejection::KidUnknown.into()
         });
         examination
     }

@@ -102,7 +102,7 @@ impl Health {
         Self {
             state,
             keys: published
-                .map(|published| describe(&published.keys))
+                .map(|published| describe(published.keys.key_set()))
                 .unwrap_or_default(),
             age: status.age,
             refreshing,

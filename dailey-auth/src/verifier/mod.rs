@@ -24,9 +24,9 @@ use crate::error::{FetchError, Unavailable};
 use crate::error::{Rejection, VerifyError};
 #[cfg(feature = "jwks-http")]
 use crate::jwks::{LiveKeys, UnknownKid};
-use crate::keys::{KeySet, RsaKey};
+use crate::keys::{RsaKey, ServedKeys};
 use crate::policy::Policy;
-use crate::token::{Claims, Compact, TokenHeader};
+use crate::token::{Claims, Compact, Payload, TokenHeader};
 
 /// Verifies the access tokens of one issuer for one service.
 ///
@@ -60,12 +60,12 @@ struct Inner {
 
 /// Where the keys are.
 enum Keys {
-    Fixed(KeySet),
+    Fixed(ServedKeys),
     #[cfg(feature = "jwks-http")]
     Live(LiveKeys),
 }
 
-/// A token that is well formed and names its key, before anything was verified.
+/// A well-formed token that names its key, before anything was verified.
 struct Opened<'a> {
     compact: Compact<'a>,
     header: TokenHeader<'a>,
@@ -102,11 +102,14 @@ impl Verifier {
                 Step::Done(verdict) => return verdict,
                 Step::Join(flight) => flight,
             };
-            let landed = match &self.inner.keys {
-                Keys::Fixed(_) => true,
-                Keys::Live(keys) => keys.landed(flight).await,
-            };
-            self.inner.verify_after_fetch(token, landed)
+            match &self.inner.keys {
+                // Without a refresher there is no fetch to join.
+                Keys::Fixed(_) => Err(Unavailable::KeysUnavailable.into()),
+                Keys::Live(live) => {
+                    let landed = live.landed(flight).await;
+                    self.inner.verify_after_fetch(token, live, landed)
+                }
+            }
         }
     }
 
@@ -167,7 +170,7 @@ impl Verifier {
     /// What an operator asks: how old the keys are, which ones there are, what went wrong last.
     pub fn health(&self) -> Health {
         match &self.inner.keys {
-            Keys::Fixed(keys) => Health::fixed(keys),
+            Keys::Fixed(keys) => Health::fixed(keys.key_set()),
             #[cfg(feature = "jwks-http")]
             Keys::Live(keys) => {
                 let now = self.inner.clock.monotonic();
@@ -212,41 +215,66 @@ impl From<Rejection> for Step {
 
 impl Inner {
     fn verify_now(&self, token: &str) -> Step {
-        self.with_opened(token, |opened| match &self.keys {
-            Keys::Fixed(keys) => self
-                .verify_with(opened, keys)
-                .unwrap_or(Rejection::KidUnknown.into()),
+        match &self.keys {
+            Keys::Fixed(keys) => {
+                self.verify_with(token, Some(keys), |_| Rejection::KidUnknown.into())
+            }
             #[cfg(feature = "jwks-http")]
-            Keys::Live(live) => self.verify_live(opened, live),
-        })
-        .unwrap_or_else(Step::from)
+            Keys::Live(live) => self.verify_live(token, live),
+        }
     }
 
-    fn with_opened<T>(
+    /// The verdict with these keys; `otherwise` decides where they do not hold the token's.
+    fn verify_with(
         &self,
         token: &str,
-        then: impl FnOnce(&Opened<'_>) -> T,
-    ) -> Result<T, Rejection> {
-        let compact = Compact::split(token)?;
-        let bytes = TokenHeader::decode(compact.header)?;
-        let header = TokenHeader::read(&bytes, |typ| self.policy.accepts_type(typ))?;
-        Ok(then(&Opened { compact, header }))
-    }
-
-    /// The verdict with these keys; `None` when they do not hold the token's.
-    fn verify_with(&self, opened: &Opened<'_>, keys: &KeySet) -> Option<Step> {
-        let key = keys.find(&opened.header.kid().unescaped())?;
-        Some(Step::Done(
-            self.verify_key(opened, key).map_err(VerifyError::from),
-        ))
-    }
-
-    fn verify_key(&self, opened: &Opened<'_>, key: &RsaKey) -> Result<Verified, Rejection> {
-        let Opened { compact, header } = opened;
-        if !key.verifies(compact.signed.as_bytes(), compact.signature) {
-            return Err(Rejection::SignatureInvalid);
+        keys: Option<&ServedKeys>,
+        otherwise: impl FnOnce(&Opened<'_>) -> Step,
+    ) -> Step {
+        let compact = match Compact::split(token) {
+            Ok(compact) => compact,
+            Err(rejection) => return rejection.into(),
+        };
+        if let Some((key, header)) = keys.and_then(|keys| keys.recognise(compact.header)) {
+            return Step::Done(self.verify_key(&Opened { compact, header }, key, || {}));
         }
-        let claims = Claims::read(compact.payload, header)?;
+        let bytes;
+        let header = match TokenHeader::decode(compact.header) {
+            Ok(decoded) => {
+                bytes = decoded;
+                TokenHeader::read(&bytes, |typ| self.policy.accepts_type(typ))
+            }
+            Err(rejection) => Err(rejection),
+        };
+        let opened = match header {
+            Ok(header) => Opened { compact, header },
+            Err(rejection) => return compact.refuse(rejection).into(),
+        };
+        if let Some(served) = keys.and_then(|keys| keys.find(opened.header.kid())) {
+            let remember = || served.remember(compact.header, opened.header);
+            return Step::Done(self.verify_key(&opened, served.key, remember));
+        }
+        match compact.check_text() {
+            Ok(()) => otherwise(&opened),
+            Err(rejection) => rejection.into(),
+        }
+    }
+
+    /// The verdict with this key; `authentic` hears of a good signature.
+    fn verify_key(
+        &self,
+        opened: &Opened<'_>,
+        key: &RsaKey,
+        authentic: impl FnOnce(),
+    ) -> Result<Verified, VerifyError> {
+        let Opened { compact, header } = opened;
+        // Before the signature, and before anything is allocated.
+        Payload::check(compact.payload)?;
+        if !key.verifies(compact.signed.as_bytes(), compact.signature) {
+            return Err(compact.refuse(Rejection::SignatureInvalid).into());
+        }
+        authentic();
+        let claims = Claims::read(Payload::decode(compact.payload, *header)?, *header)?;
         let now = self.clock.now();
         self.policy.check(&claims, now)?;
         Ok(Verified::new(claims, now))
@@ -255,57 +283,53 @@ impl Inner {
 
 #[cfg(feature = "jwks-http")]
 impl Inner {
-    fn verify_live(&self, opened: &Opened<'_>, live: &LiveKeys) -> Step {
+    fn verify_live(&self, token: &str, live: &LiveKeys) -> Step {
         let published = live.load();
-        if let Some(published) = published.as_deref() {
-            if self.clock.monotonic() >= published.until {
+        let published = published.as_deref();
+        let trusted = published.filter(|published| self.clock.monotonic() < published.until);
+        self.verify_with(token, trusted.map(|trusted| &trusted.keys), |opened| {
+            if published.is_some() && trusted.is_none() {
                 return Step::Done(Err(Unavailable::KeysExpired.into()));
             }
-            if let Some(verdict) = self.verify_with(opened, &published.keys) {
-                return verdict;
+            let kid = opened.header.kid().unescaped();
+            // No fetch for a token that must be refused anyway. What is wrong with it is not told:
+            // nobody has verified it.
+            let could_be_ours = || {
+                Payload::decode(opened.compact.payload, opened.header)
+                    .and_then(|payload| Claims::read(payload, opened.header))
+                    .is_ok_and(|claims| self.policy.check(&claims, self.clock.now()).is_ok())
+            };
+            let said = match live.refuses_kid(&kid) {
+                Some(refusal) => refusal,
+                None if could_be_ours() => live.on_unknown_kid(&kid),
+                None if published.is_some() => UnknownKid::NotInSet,
+                None => UnknownKid::Unavailable,
+            };
+            match said {
+                UnknownKid::NotInSet => Rejection::KidUnknown.into(),
+                UnknownKid::Unavailable => Step::Done(Err(Unavailable::KeysUnavailable.into())),
+                UnknownKid::Join(flight) => Step::Join(flight),
             }
-        }
-        let kid = opened.header.kid().unescaped();
-        // No fetch for a token that must be refused anyway. What is wrong with it is not told:
-        // nobody has verified it.
-        let could_be_ours = || {
-            Claims::read(opened.compact.payload, &opened.header)
-                .is_ok_and(|claims| self.policy.check(&claims, self.clock.now()).is_ok())
-        };
-        let said = match live.refuses_kid(&kid) {
-            Some(refusal) => refusal,
-            None if could_be_ours() => live.on_unknown_kid(&kid),
-            None if published.is_some() => UnknownKid::NotInSet,
-            None => UnknownKid::Unavailable,
-        };
-        match said {
-            UnknownKid::NotInSet => Rejection::KidUnknown.into(),
-            UnknownKid::Unavailable => Step::Done(Err(Unavailable::KeysUnavailable.into())),
-            UnknownKid::Join(flight) => Step::Join(flight),
-        }
+        })
     }
 
     /// The verdict after a fetch that `landed` in time or did not.
-    fn verify_after_fetch(&self, token: &str, landed: bool) -> Result<Verified, VerifyError> {
-        let Keys::Live(live) = &self.keys else {
-            return Err(Rejection::KidUnknown.into());
-        };
-        let step = self.with_opened(token, |opened| {
-            let published = live.load();
-            let Some(published) = published.as_deref() else {
-                return Step::Done(Err(Unavailable::KeysUnavailable.into()));
-            };
-            if self.clock.monotonic() >= published.until {
-                return Step::Done(Err(Unavailable::KeysExpired.into()));
+    fn verify_after_fetch(
+        &self,
+        token: &str,
+        live: &LiveKeys,
+        landed: bool,
+    ) -> Result<Verified, VerifyError> {
+        let published = live.load();
+        let published = published.as_deref();
+        let trusted = published.filter(|published| self.clock.monotonic() < published.until);
+        let step = self.verify_with(token, trusted.map(|trusted| &trusted.keys), |_| {
+            match (published, trusted) {
+                (Some(_), None) => Step::Done(Err(Unavailable::KeysExpired.into())),
+                (Some(_), Some(_)) if landed => Rejection::KidUnknown.into(),
+                _ => Step::Done(Err(Unavailable::KeysUnavailable.into())),
             }
-            if let Some(verdict) = self.verify_with(opened, &published.keys) {
-                return verdict;
-            }
-            if !landed {
-                return Step::Done(Err(Unavailable::KeysUnavailable.into()));
-            }
-            Rejection::KidUnknown.into()
-        })?;
+        });
         match step {
             Step::Done(verdict) => verdict,
             Step::Join(_) => Err(Unavailable::KeysUnavailable.into()),

@@ -8,12 +8,17 @@
 //! Nothing is converted while reading: values are handed out as slices of the text, and typed
 //! reads ([`Text`], [`Number`]) are made from them without overflow and without panics.
 
+mod names;
+#[cfg(test)]
+mod number_properties;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod string;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use string::Text;
+pub(crate) use string::{Text, first_character, unescaped};
 
 use reader::Reader;
 
@@ -24,6 +29,14 @@ pub(crate) struct Limits {
     pub(crate) depth: usize,
     /// Members of all objects together.
     pub(crate) members: usize,
+}
+
+impl Limits {
+    /// For a text that was held to its limits already.
+    const NONE: Self = Self {
+        depth: usize::MAX,
+        members: usize::MAX,
+    };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +73,22 @@ impl<'a> Value<'a> {
 pub(crate) fn read_object<'a>(
     bytes: &'a [u8],
     limits: Limits,
+    member: impl FnMut(Text<'a>, Value<'a>),
+) -> Result<(), JsonError> {
+    // RFC 8725 section 3.7: UTF-8 and nothing else.
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Invalid)?;
+    read_object_text(text, limits, member)
+}
+
+/// The same for what is known to be UTF-8.
+pub(crate) fn read_object_text<'a>(
+    text: &'a str,
+    limits: Limits,
     mut member: impl FnMut(Text<'a>, Value<'a>),
 ) -> Result<(), JsonError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Invalid)?;
     let mut reader = Reader::new(text, limits);
     reader.space();
-    reader.object(1, &mut member)?;
+    reader.object(1, &mut member).ok_or(reader.error())?;
     reader.space();
     if reader.at == text.len() {
         Ok(())
@@ -101,15 +124,12 @@ impl Number<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Array<'a> {
     raw: &'a str,
-    start: usize,
-    limits: Limits,
 }
 
 impl<'a> Array<'a> {
     /// The values in order.
     pub(crate) fn values(self) -> impl Iterator<Item = Value<'a>> {
-        let mut reader = Reader::new(self.raw, self.limits);
-        let base = self.start;
+        let mut reader = Reader::new(self.raw, Limits::NONE);
         reader.at = 1;
         std::iter::from_fn(move || {
             reader.space();
@@ -121,13 +141,7 @@ impl<'a> Array<'a> {
                 return None;
             }
             // The text was checked when the array was read, so nothing can fail here.
-            let mut value = reader.value(1).ok()?;
-            match &mut value {
-                Value::Text(text) => text.shift(base),
-                Value::Array(array) => array.start += base,
-                _ => {}
-            }
-            Some(value)
+            reader.value(1)
         })
     }
 }

@@ -2,23 +2,28 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 /// A string's text between its quotes, escapes checked but still in place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'a> {
     pub(super) raw: &'a str,
-    pub(super) start: usize,
-    pub(super) escaped: bool,
+    /// How many escapes are in it. A whole word, so that a text is three words and moves as such.
+    pub(super) escapes: usize,
 }
 
 impl<'a> Text<'a> {
-    /// Where [`raw`](Self::raw) starts in the text that was read, in bytes.
-    pub(crate) fn start(self) -> usize {
-        self.start
+    /// A text that means what is written.
+    pub(crate) fn plain(raw: &'a str) -> Self {
+        Self { raw, escapes: 0 }
     }
 
-    /// The same text in a larger one, in which what was read starts at `base`.
-    pub(super) fn shift(&mut self, base: usize) {
-        self.start += base;
+    /// Where [`raw`](Self::raw) starts in `read`, the text that it was read from, in bytes.
+    pub(crate) fn start_in(self, read: &str) -> usize {
+        self.raw
+            .as_ptr()
+            .addr()
+            .saturating_sub(read.as_ptr().addr())
     }
 
     /// The text as written, escapes and all.
@@ -28,12 +33,12 @@ impl<'a> Text<'a> {
 
     /// Whether [`raw`](Self::raw) holds an escape and so differs from what it means.
     pub(crate) fn is_escaped(self) -> bool {
-        self.escaped
+        self.escapes > 0
     }
 
     /// What the text means.
     pub(crate) fn unescaped(self) -> Cow<'a, str> {
-        if self.escaped {
+        if self.is_escaped() {
             self.chars().collect()
         } else {
             Cow::Borrowed(self.raw)
@@ -42,11 +47,25 @@ impl<'a> Text<'a> {
 
     /// The characters of what the text means, without allocating.
     pub(crate) fn chars(self) -> impl Iterator<Item = char> + 'a {
-        Unescape { rest: self.raw }
+        unescaped(self.raw)
+    }
+
+    /// Lets `read` see what the text means. Only a text with escapes is copied for it, and only a
+    /// long one of those onto the heap.
+    pub(crate) fn read_as<T>(self, read: impl FnOnce(&str) -> T) -> T {
+        if !self.is_escaped() {
+            return read(self.raw);
+        }
+        let mut bytes: SmallVec<[u8; 64]> = SmallVec::new();
+        let mut utf8 = [0; 4];
+        for character in self.chars() {
+            bytes.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+        }
+        read(std::str::from_utf8(&bytes).unwrap_or_default())
     }
 
     pub(crate) fn means(self, other: &str) -> bool {
-        if self.escaped {
+        if self.is_escaped() {
             self.chars().eq(other.chars())
         } else {
             self.raw == other
@@ -54,68 +73,39 @@ impl<'a> Text<'a> {
     }
 
     pub(super) fn means_the_same(self, other: Text<'_>) -> bool {
-        if self.escaped || other.escaped {
+        if self.escapes + other.escapes > 0 {
             self.chars().eq(other.chars())
         } else {
             self.raw == other.raw
         }
     }
-
-    /// A hash of what the text means. Only ever a shortcut before a full comparison, so that
-    /// chosen collisions cost time, within the limit on members, and nothing else.
-    pub(super) fn hash(self) -> u32 {
-        let mut hash = Fnv::new();
-        if self.escaped {
-            let mut utf8 = [0; 4];
-            self.chars()
-                .for_each(|c| hash.write(c.encode_utf8(&mut utf8).as_bytes()));
-        } else {
-            hash.write(self.raw.as_bytes());
-        }
-        hash.0
-    }
 }
 
-/// FNV-1a.
-struct Fnv(u32);
-
-impl Fnv {
-    fn new() -> Self {
-        Self(0x811c_9dc5)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        }
-    }
+/// What a string means that is written as `raw` between its quotes, escapes checked already.
+pub(crate) fn unescaped(raw: &str) -> impl Iterator<Item = char> {
+    let mut rest = raw;
+    std::iter::from_fn(move || {
+        let (character, length) = first_character(rest)?;
+        rest = rest.get(length..)?;
+        Some(character)
+    })
 }
 
-/// Undoes the escapes of text that the reader has checked.
-struct Unescape<'a> {
-    rest: &'a str,
-}
-
-impl Iterator for Unescape<'_> {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        let (next, length) = match self.rest.as_bytes() {
-            [b'\\', b'u', ..] => {
-                let first = code_unit(self.rest.as_bytes(), 0)?;
-                match code_unit(self.rest.as_bytes(), 6) {
-                    Some(second) if is_high_surrogate(first) => (joined(first, second)?, 12),
-                    _ => (char::from_u32(first)?, 6),
-                }
+/// The first character of what `raw` means, and how many bytes it takes to write it.
+pub(crate) fn first_character(raw: &str) -> Option<(char, usize)> {
+    match raw.as_bytes() {
+        [b'\\', b'u', ..] => {
+            let first = code_unit(raw.as_bytes(), 0)?;
+            match code_unit(raw.as_bytes(), 6) {
+                Some(second) if is_high_surrogate(first) => Some((joined(first, second)?, 12)),
+                _ => Some((char::from_u32(first)?, 6)),
             }
-            [b'\\', escape, ..] => (simple_escape(*escape)?, 2),
-            _ => {
-                let next = self.rest.chars().next()?;
-                (next, next.len_utf8())
-            }
-        };
-        self.rest = self.rest.get(length..)?;
-        Some(next)
+        }
+        [b'\\', escape, ..] => Some((simple_escape(*escape)?, 2)),
+        _ => {
+            let next = raw.chars().next()?;
+            Some((next, next.len_utf8()))
+        }
     }
 }
 

@@ -160,7 +160,7 @@ fn texts_mean_what_they_say() {
     assert_eq!(values[0].unescaped(), "A😀/\n");
     assert!(values[0].means("A😀/\n") && !values[0].means("A😀/"));
     assert_eq!(values[1].unescaped(), "plain");
-    let start = values[1].start();
+    let start = values[1].start_in(json);
     assert_eq!(&json[start..start + 5], values[1].raw());
 }
 
@@ -177,14 +177,14 @@ fn array_values_are_handed_out_with_their_place() {
     .unwrap();
     assert_eq!(texts.len(), 5);
     let one = texts[0].text().unwrap();
-    assert_eq!(&json[one.start()..one.start() + 3], "one");
+    assert_eq!(&json[one.start_in(json)..one.start_in(json) + 3], "one");
     assert_eq!(texts[1].text().unwrap().unescaped(), "two");
     assert!(matches!(texts[2], Value::Number(_)));
     let Value::Array(inner) = texts[3] else {
         panic!("not an array")
     };
     let inner = inner.values().next().unwrap().text().unwrap();
-    assert_eq!(&json[inner.start()..inner.start() + 2], "in");
+    assert_eq!(&json[inner.start_in(json)..inner.start_in(json) + 2], "in");
 }
 
 #[test]
