@@ -6,10 +6,14 @@
 
 pub mod blocking;
 mod builder;
+#[cfg(feature = "cli")]
+mod examine;
 mod health;
 mod verified;
 
 pub use builder::VerifierBuilder;
+#[cfg(feature = "cli")]
+pub(crate) use examine::Examination;
 pub use health::{Health, KeyHealth, KeysState};
 pub use verified::Verified;
 
