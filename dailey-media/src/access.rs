@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dailey_auth::{Rejection, Verified, Verifier, VerifyError};
+use dailey_auth::{MAX_TOKEN_BYTES, Rejection, Verified, Verifier, VerifyError};
 use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -48,7 +48,7 @@ impl Access {
 
     /// The request's verified token. It stands in the one `Authorization` header and nowhere else.
     pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Verified, VerifyError> {
-        let token = bearer(headers).ok_or(Rejection::TokenMissing)?;
+        let token = bearer(headers)?;
         self.verifier.verify(token).await
     }
 
@@ -106,12 +106,22 @@ fn insufficient(scope: Scope) -> Problem {
 }
 
 /// `Bearer` and a token. Two headers could mean two things to two readers, so they mean nothing.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Result<&str, Rejection> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else {
-        return None;
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Rejection::TokenMissing);
     };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let mut parts = value.as_bytes().splitn(2, |byte| *byte == b' ');
+    let (Some(scheme), Some(token)) = (parts.next(), parts.next()) else {
+        return Err(Rejection::TokenMissing);
+    };
     // RFC 9110 11.1: schemes are compared without case.
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(Rejection::TokenMissing);
+    }
+    // Bytes that are no text are a token all the same: a wrong one. Its size is looked at first.
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Rejection::TokenTooLarge);
+    }
+    std::str::from_utf8(token).map_err(|_| Rejection::TokenMalformed)
 }

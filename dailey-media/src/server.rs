@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use dailey_auth::{ConfigError, Environment, Verifier};
 use dailey_http::cors::Cors;
 use dailey_http::listen::{self, BindError, Limits};
@@ -73,32 +74,9 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
     // First of all, so that whoever forgot to stop the old one reads that.
     let listener = listen::bind(settings.address).await?;
 
-    let storage = LocalStorage::open(&settings.root)?;
-    storage.probe().await?;
-    let link_secret = match &settings.link_secret {
-        LinkSecret::File(path) => link_secret::load(path, IfMissing::Fail),
-        LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
-    }?;
     let verifier = settings.verifier.builder().build()?;
     let draining = Draining::default();
-    let app = App {
-        access: Access::new(
-            verifier.clone(),
-            settings.verifier.audiences().iter().cloned(),
-        ),
-        storage: Arc::new(storage),
-        link_secret: Arc::new(link_secret),
-        draining: draining.clone(),
-    };
-    let metrics = Metrics::new();
-    let cors = Cors::new(settings.origins.clone())
-        .request_headers(REQUEST_HEADERS)
-        .request_header_prefix("x-meta-");
-    let routes = routes::router(app, &metrics);
-    let app = Stack::new(metrics)
-        .trusted_proxies(settings.trusted_proxies.clone())
-        .cors(cors)
-        .around(routes);
+    let app = service(settings, verifier.clone(), draining.clone()).await?;
 
     let environment = settings.environment();
     tracing::info!(address = %settings.address, %environment, "listening");
@@ -122,6 +100,45 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
         () = refreshing => {}
     }
     Ok(())
+}
+
+/// The whole service around a verifier of the caller's, for tests that bring keys and a clock of
+/// their own. Not a promise of this crate.
+///
+/// # Errors
+/// [`StartError`], when the storage or the secret is not usable.
+#[doc(hidden)]
+pub async fn with_verifier(settings: &Settings, verifier: Verifier) -> Result<Router, StartError> {
+    service(settings, verifier, Draining::default()).await
+}
+
+async fn service(
+    settings: &Settings,
+    verifier: Verifier,
+    draining: Draining,
+) -> Result<Router, StartError> {
+    let storage = LocalStorage::open(&settings.root)?;
+    storage.probe().await?;
+    let link_secret = match &settings.link_secret {
+        LinkSecret::File(path) => link_secret::load(path, IfMissing::Fail),
+        LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
+    }?;
+    let audiences = settings.verifier.audiences().iter().cloned();
+    let app = App {
+        access: Access::new(verifier, audiences),
+        storage: Arc::new(storage),
+        link_secret: Arc::new(link_secret),
+        draining,
+    };
+    let metrics = Metrics::new();
+    let cors = Cors::new(settings.origins.clone())
+        .request_headers(REQUEST_HEADERS)
+        .request_header_prefix("x-meta-");
+    let routes = routes::router(app, &metrics);
+    Ok(Stack::new(metrics)
+        .trusted_proxies(settings.trusted_proxies.clone())
+        .cors(cors)
+        .around(routes))
 }
 
 async fn refresh(verifier: &Verifier) {

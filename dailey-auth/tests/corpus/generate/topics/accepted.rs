@@ -284,6 +284,13 @@ fn spelling(topic: &mut Topic<'_>) {
         "RFC 8259 section 7",
         token,
     );
+    let token = topic.good().claim("sub", quoted("row-43")).sign();
+    topic.accept(
+        "row 43 without its newline",
+        "what a sender of the 59 meant, and what HTTP makes of row 43",
+        "RFC 9112 section 2.2",
+        token,
+    );
     let token = topic.good().reversed().payload_within(" ", "").sign();
     topic.accept(
         "members in reverse after a space",

@@ -140,6 +140,7 @@ fn leeway(topic: &mut Topic<'_>) {
         ),
         ("expired", "exp 30.001 s ago", -600, "1799999969.999"),
         ("expired", "exp 31 s ago", -600, "1799999969"),
+        ("expired", "exp five minutes ago", -600, "1799999700"),
         ("expired", "exp a day ago", -90_000, "1799913600"),
         ("expired", "exp one, iat zero", -1_800_000_000, "1"),
         ("expired", "exp zero, iat zero", -1_800_000_000, "0"),
