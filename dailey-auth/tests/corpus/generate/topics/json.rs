@@ -61,7 +61,7 @@ fn values(topic: &mut Topic<'_>) {
         ("raw line feed in a string", "\"a\nb\""),
         ("raw tab in a string", "\"a\tb\""),
         ("raw NUL in a string", "\"a\0b\""),
-        ("raw unit separator in a string", "\"\u{1f}\""),
+        ("raw record separator in a string", "\"\u{1e}\""),
         ("array without a comma", "[1 2]"),
         ("array with a comma at the end", "[1,]"),
         ("array with a comma at the start", "[,1]"),
@@ -393,7 +393,7 @@ fn places(topic: &mut Topic<'_>) {
     const SOURCE: &str = "attack: duplicate members";
     for at in [0, 1, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65] {
         let before = "x".repeat(at);
-        for (name, bad) in [("control character", "\u{1e}"), ("bad escape", "\\x")] {
+        for (name, bad) in [("control character", "\u{1f}"), ("bad escape", "\\x")] {
             let json = format!("\"{before}{bad}\"");
             let token = topic.good().claim("x", json).sign();
             let name = format!("claims: {name} after {at} characters");
