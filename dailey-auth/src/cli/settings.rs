@@ -9,7 +9,7 @@ use crate::environment::{Environment, Given, VerifierSettings};
 use crate::error::ConfigError;
 use crate::jwks::{LoopbackHttp, Source};
 use crate::keys::KeySet;
-use crate::verifier::{Verifier, VerifierBuilder};
+use crate::verifier::Verifier;
 
 use super::Failure;
 use super::arguments::JudgingArguments;
@@ -70,7 +70,7 @@ impl Settings {
 
     /// A verifier with these settings and keys.
     pub(super) fn verifier(&self, keys: KeySet) -> Result<Verifier, Failure> {
-        let builder = VerifierBuilder::new(self.issuer(), self.audiences())
+        let builder = Verifier::builder(self.issuer(), self.audiences())
             .key_set(keys)
             .leeway(self.leeway)
             .clock(self.clock);
