@@ -138,6 +138,7 @@ impl<V> VerifierBuilder<V> {
     }
 
     /// Whether the keys are fetched, so that something must keep them fresh.
+    #[cfg(feature = "jwks-http")]
     pub(super) fn is_live(&self) -> bool {
         self.settings.key_set.is_none()
     }
