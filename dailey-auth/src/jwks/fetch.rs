@@ -61,12 +61,18 @@ impl Fetcher {
 
     /// Fetches the set, on condition that it is not the one with `etag`.
     pub(crate) async fn fetch(&self, etag: Option<String>) -> FetchOutcome {
-        let fetched = match (&self.source, &self.client) {
-            (Source::Address(url), Some(client)) => self.over_http(client, url, etag).await,
-            (Source::File(path), _) => self.read_file(path).await,
-            (Source::Address(_), None) => Err(FetchError::Internal),
+        let fetched = async {
+            match (&self.source, &self.client) {
+                (Source::Address(url), Some(client)) => self.over_http(client, url, etag).await,
+                (Source::File(path), _) => self.read_file(path).await,
+                (Source::Address(_), None) => Err(FetchError::Internal),
+            }
         };
-        fetched.unwrap_or_else(FetchOutcome::Failed)
+        // The client has the same limit; here it holds whatever the client or the disk does.
+        tokio::time::timeout(TOTAL_TIMEOUT, fetched)
+            .await
+            .unwrap_or(Err(FetchError::Timeout))
+            .unwrap_or_else(FetchOutcome::Failed)
     }
 
     async fn over_http(
@@ -124,10 +130,7 @@ impl Fetcher {
                 .await?;
             Ok::<_, std::io::Error>(bytes)
         };
-        let bytes = tokio::time::timeout(TOTAL_TIMEOUT, read)
-            .await
-            .map_err(|_| FetchError::Timeout)?
-            .map_err(|_| FetchError::File)?;
+        let bytes = read.await.map_err(|_| FetchError::File)?;
         let keys = self.take_in(&bytes)?;
         Ok(FetchOutcome::Fetched {
             keys,
