@@ -89,11 +89,17 @@ impl Fetcher {
     }
 
     async fn answer(&self, etag: Option<String>) -> Result<Answer, FetchError> {
-        match (&self.source, &self.client) {
-            (Source::Address(url), Some(client)) => over_http(client, url, etag).await,
-            (Source::File(path), _) => read_file(path).await,
-            (Source::Address(_), None) => Err(FetchError::Internal),
-        }
+        let answer = async {
+            match (&self.source, &self.client) {
+                (Source::Address(url), Some(client)) => over_http(client, url, etag).await,
+                (Source::File(path), _) => read_file(path).await,
+                (Source::Address(_), None) => Err(FetchError::Internal),
+            }
+        };
+        // The client has the same limit; here it holds whatever the client or the disk does.
+        tokio::time::timeout(TOTAL_TIMEOUT, answer)
+            .await
+            .unwrap_or(Err(FetchError::Timeout))
     }
 
     fn outcome(&self, answer: Answer) -> Result<FetchOutcome, FetchError> {
@@ -203,10 +209,7 @@ async fn read_file(path: &Path) -> Result<Answer, FetchError> {
             .await?;
         Ok::<_, std::io::Error>(bytes)
     };
-    let bytes = tokio::time::timeout(TOTAL_TIMEOUT, read)
-        .await
-        .map_err(|_| FetchError::Timeout)?
-        .map_err(|_| FetchError::File)?;
+    let bytes = read.await.map_err(|_| FetchError::File)?;
     Ok(Answer::Document {
         bytes,
         etag: None,

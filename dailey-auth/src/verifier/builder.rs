@@ -330,12 +330,7 @@ impl Live {
             trust_for: self.trust_for,
         };
         let cache = jwks::Cache::new(clock.monotonic(), rules, Box::new(random_share));
-        Ok(jwks::LiveKeys::start(
-            cache,
-            fetcher,
-            snapshot,
-            Arc::clone(clock),
-        ))
+        Ok(jwks::start(cache, fetcher, snapshot, Arc::clone(clock)))
     }
 }
 

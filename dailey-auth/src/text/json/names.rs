@@ -88,12 +88,14 @@ fn hash(start: u64, bytes: &[u8]) -> u32 {
         }
     };
     let last = if let Some(last) = bytes.last_chunk::<8>() {
-        u64::from_le_bytes(*last)
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        *last
+    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) =
+        (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
+    {
+        [*a, *b, *c, *d, *e, *f, *g, *h]
     } else {
-        let at = |index: usize| u64::from(bytes.get(index).copied().unwrap_or_default());
-        at(0) | at(1) << 8 | at(2) << 16
+        let at = |index: usize| bytes.get(index).copied().unwrap_or_default();
+        [at(0), at(1), at(2), 0, 0, 0, 0, 0]
     };
     let mut hash = start ^ (bytes.len() as u64).wrapping_mul(SPREAD);
     if bytes.len() > 8 {
@@ -104,7 +106,7 @@ fn hash(start: u64, bytes: &[u8]) -> u32 {
     }
     #[allow(clippy::cast_possible_truncation)] // 32 bits are enough for a shortcut
     {
-        (fold(hash, last) >> 32) as u32
+        (fold(hash, u64::from_le_bytes(last)) >> 32) as u32
     }
 }
 
