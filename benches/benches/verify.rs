@@ -1,12 +1,14 @@
 //! How much a strict verification costs over the bare RSA operation.
 //!
 //! Every round times every row once, so that a drifting clock moves all rows alike; the figures
-//! are medians over rounds, the ratios medians of the rounds' ratios to the first row. Run with
+//! are medians over rounds, the ratios medians of the rounds' ratios to the first row. Behind them,
+//! how much more two threads do than one, with a token each and with one token for both. Run with
 //! `cargo bench -p benches`.
 
 #![allow(clippy::print_stdout)] // a report
 
 use std::hint::black_box;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
@@ -62,16 +64,24 @@ fn main() {
     let verify = |token: &str| {
         black_box(verifier.try_verify(black_box(token))).ok();
     };
+    let peer = Peer::new(&key);
+    peer.verify(&token);
+    let foreign = format!("{}é", "a".repeat(MAX_TOKEN_BYTES - 2));
+    let too_large = "a".repeat(MAX_TOKEN_BYTES + 1);
+
     let mut rows = [
         row("bare RSA-2048 verify", || {
             bare.verify_sig(black_box(signed.as_bytes()), &signature_bytes)
                 .expect("a right signature");
         }),
         row("try_verify, accepted", || verify(&token)),
+        row("jsonwebtoken 11, accepted", || peer.verify(&token)),
         row("refused: bad signature", || verify(&spoilt)),
         row("refused: wrong alg", || verify(&wrong_algorithm)),
         row("refused: unknown kid", || verify(&unknown_kid)),
+        row("refused: more than 8 KiB", || verify(&too_large)),
         row("refused: 8 KiB without dots", || verify(&no_dots)),
+        row("refused: 8 KiB, one odd letter", || verify(&foreign)),
         row("refused: 8 KiB with two dots", || verify(&two_dots)),
     ];
     for _ in 0..ROUNDS {
@@ -99,6 +109,91 @@ fn main() {
             median(ratios)
         );
     }
+    let other = TokenBuilder::new(ISSUER, APP).claim("jti", "2").sign(&key);
+    for (name, second) in [("a token each", &other), ("one token", &token)] {
+        let gains = (0..ROUNDS)
+            .map(|_| two_threads([&token, second], verify))
+            .collect();
+        println!(
+            "two threads, {name:<17} {:>12} {:>9.2} x one",
+            "",
+            median(gains)
+        );
+    }
+}
+
+/// How often both threads together verify in a while, to how often one does by itself.
+fn two_threads(tokens: [&str; 2], verify: impl Fn(&str) + Sync) -> f64 {
+    let runs = |token: &str| {
+        let (started, mut runs) = (Instant::now(), 0_u32);
+        while started.elapsed() < ROUND_PER_ROW {
+            verify(token);
+            runs += 1;
+        }
+        f64::from(runs)
+    };
+    let alone = runs(tokens[0]);
+    let barrier = Barrier::new(2);
+    let together: f64 = std::thread::scope(|scope| {
+        let threads = tokens.map(|token| {
+            scope.spawn(|| {
+                barrier.wait();
+                runs(token)
+            })
+        });
+        let counts = threads.map(|thread| thread.join().expect("it only counts"));
+        counts.iter().sum()
+    });
+    together / alone
+}
+
+/// The most used Rust verifier, set as strictly as it can be, with its key ready.
+struct Peer {
+    kid: String,
+    key: jsonwebtoken::DecodingKey,
+    validation: jsonwebtoken::Validation,
+}
+
+impl Peer {
+    fn new(key: &SigningKey) -> Self {
+        let jwk = key.jwk();
+        let part = |name: &str| jwk[name].as_str().expect("an RSA key").to_owned();
+        let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[APP]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = 30;
+        Self {
+            kid: key.kid().to_owned(),
+            key: jsonwebtoken::DecodingKey::from_rsa_components(&part("n"), &part("e"))
+                .expect("an RSA key"),
+            validation,
+        }
+    }
+
+    fn verify(&self, token: &str) {
+        let header = jsonwebtoken::decode_header(token).expect("a header");
+        assert_eq!(header.kid.as_deref(), Some(&*self.kid));
+        let token = black_box(token);
+        let claims = jsonwebtoken::decode::<PeerClaims>(token, &self.key, &self.validation);
+        black_box(claims.expect("a right token"));
+    }
+}
+
+/// What a service needs of a token, as the peer hands it out.
+#[derive(serde::Deserialize)]
+#[allow(dead_code)] // read by the deserializer
+struct PeerClaims {
+    iss: String,
+    sub: String,
+    aud: String,
+    exp: u64,
+    iat: u64,
+    nbf: Option<u64>,
+    jti: Option<String>,
+    scope: Option<String>,
+    client_id: Option<String>,
 }
 
 fn row<'a>(name: &'static str, run: impl Fn() + 'a) -> Row<'a> {

@@ -1,5 +1,6 @@
 //! The time, as a parameter: so that a day's outage is a test of ten lines.
 
+use std::pin::Pin;
 #[cfg(not(target_os = "linux"))]
 use std::time::Instant;
 use std::time::{Duration, SystemTime};
@@ -14,6 +15,13 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Time since a fixed point of the clock's own choice; never goes back.
     fn monotonic(&self) -> Duration;
+
+    /// Completes when monotonic time has moved in another way than by passing, counted from this
+    /// call: who waits for a moment then looks at the time again. Default: never, as for a real
+    /// clock. For a clock that is turned by hand.
+    fn jumped(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// The machine's clocks: the default.

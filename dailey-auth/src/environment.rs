@@ -71,6 +71,16 @@ const KEYS: [&str; 8] = [
     "JWKS_SNAPSHOT_FILE",
 ];
 
+/// What goes before the environment, each with the name of the setting that gave it.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) environment: Option<Environment>,
+    pub(crate) issuer: Option<(&'static str, String)>,
+    pub(crate) audiences: Option<(&'static str, Vec<String>)>,
+    /// Looked at by whoever uses it.
+    pub(crate) jwks_url: Option<String>,
+}
+
 /// What the environment says about verifying tokens.
 ///
 /// | key | meaning |
@@ -110,12 +120,17 @@ impl VerifierSettings {
     ///
     /// [`ConfigError`] naming the key to change.
     pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_env_beside(Given::default())
+    }
+
+    /// The same where something was given already; what is given is not looked for.
+    pub(crate) fn from_env_beside(given: Given) -> Result<Self, ConfigError> {
         for key in KEYS {
             if std::env::var_os(key).is_some_and(|value| value.to_str().is_none()) {
                 return Err(ConfigError::new(key, "write it in UTF-8"));
             }
         }
-        Self::from_lookup(&process_variable)
+        Self::from_lookup_beside(&process_variable, given)
     }
 
     /// The same with a look-up of one's own in place of the process environment.
@@ -124,11 +139,25 @@ impl VerifierSettings {
     ///
     /// [`ConfigError`] naming the key to change.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let environment = Environment::from_lookup(lookup)?;
-        let issuer = set(lookup, "JWT_ISSUER").ok_or_else(|| {
-            ConfigError::new("JWT_ISSUER", "set it to the exact `iss` of the tokens")
-        })?;
-        let (audiences_key, audiences) = audiences(lookup)?;
+        Self::from_lookup_beside(lookup, Given::default())
+    }
+
+    fn from_lookup_beside(
+        lookup: &dyn Fn(&str) -> Option<String>,
+        given: Given,
+    ) -> Result<Self, ConfigError> {
+        let environment = match given.environment {
+            Some(environment) => environment,
+            None => Environment::from_lookup(lookup)?,
+        };
+        let (issuer_key, issuer) = match given.issuer {
+            Some(given) => given,
+            None => ("JWT_ISSUER", issuer(lookup)?),
+        };
+        let (audiences_key, audiences) = match given.audiences {
+            Some(given) => given,
+            None => audiences(lookup)?,
+        };
         // What `build` would refuse is refused here, where the key to change is known.
         Policy::new(
             &issuer,
@@ -138,10 +167,13 @@ impl VerifierSettings {
             DEFAULT_MAX_LIFETIME,
         )
         .map_err(|error| match error.setting() {
-            "issuer" => error.about("JWT_ISSUER"),
+            "issuer" => error.about(issuer_key),
             _ => error.about(audiences_key),
         })?;
-        let jwks_url = jwks_url(lookup, environment, &issuer)?;
+        let jwks_url = match given.jwks_url {
+            Some(url) => url,
+            None => jwks_url(lookup, environment, (issuer_key, &issuer))?,
+        };
         Ok(Self {
             environment,
             issuer,
@@ -202,18 +234,23 @@ impl Verifier {
     }
 }
 
+fn issuer(lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, ConfigError> {
+    set(lookup, "JWT_ISSUER")
+        .ok_or_else(|| ConfigError::new("JWT_ISSUER", "set it to the exact `iss` of the tokens"))
+}
+
 /// The address of the key set, from the nearest setting.
 fn jwks_url(
     lookup: &dyn Fn(&str) -> Option<String>,
     environment: Environment,
-    issuer: &str,
+    issuer: (&'static str, &str),
 ) -> Result<String, ConfigError> {
     let (key, url) = if let Some(url) = set(lookup, "CORE_JWKS_URL") {
         ("CORE_JWKS_URL", url)
     } else {
         let (key, base) = match set(lookup, "DAILEY_CORE_URL") {
             Some(base) => ("DAILEY_CORE_URL", base),
-            None => ("JWT_ISSUER", issuer.to_owned()),
+            None => (issuer.0, issuer.1.to_owned()),
         };
         if base.contains(['?', '#']) {
             let problem =

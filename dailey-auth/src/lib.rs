@@ -3,7 +3,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What may use what is in ARCHITECTURE.md of the repository: error, clock, text, token, policy, keys,
-// jwks, verifier, environment, integrations, testing, each of them only what stands before it.
+// jwks, verifier, environment, integrations, testing, cli, each of them only what stands before it.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod clock;
 mod environment;
 mod error;

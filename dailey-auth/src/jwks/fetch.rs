@@ -46,6 +46,18 @@ pub(crate) struct Fetcher {
     pinned_thumbprints: Option<Vec<String>>,
 }
 
+/// What a place answered, before it is looked at.
+enum Answer {
+    Document {
+        bytes: Vec<u8>,
+        etag: Option<String>,
+        fresh_for: Option<Duration>,
+    },
+    NotModified {
+        fresh_for: Option<Duration>,
+    },
+}
+
 impl Fetcher {
     pub(crate) fn new(source: Source, settings: HttpSettings) -> Result<Self, ConfigError> {
         let client = match &source {
@@ -61,78 +73,47 @@ impl Fetcher {
 
     /// Fetches the set, on condition that it is not the one with `etag`.
     pub(crate) async fn fetch(&self, etag: Option<String>) -> FetchOutcome {
-        let fetched = match (&self.source, &self.client) {
-            (Source::Address(url), Some(client)) => self.over_http(client, url, etag).await,
-            (Source::File(path), _) => self.read_file(path).await,
-            (Source::Address(_), None) => Err(FetchError::Internal),
-        };
-        fetched.unwrap_or_else(FetchOutcome::Failed)
-    }
-
-    async fn over_http(
-        &self,
-        client: &Client,
-        url: &Url,
-        etag: Option<String>,
-    ) -> Result<FetchOutcome, FetchError> {
-        let mut request = client
-            .get(url.clone())
-            .header(ACCEPT, "application/jwk-set+json, application/json");
-        if let Some(etag) = etag {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        let mut response = request.send().await.map_err(|error| transport(&error))?;
-        let headers = response.headers();
-        let fresh_for =
-            freshness::fresh_for(text(headers, &CACHE_CONTROL).as_deref(), one(headers, &AGE));
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED => return Ok(FetchOutcome::NotModified { fresh_for }),
-            status if status.is_redirection() => return Err(FetchError::Redirect),
-            status => return Err(FetchError::Status(status.as_u16())),
-        }
-        if !one(headers, &CONTENT_TYPE).is_some_and(is_json) {
-            return Err(FetchError::ContentType);
-        }
-        let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-        if codings.any(|coding| coding != "identity") {
-            return Err(FetchError::ContentEncoding);
-        }
-        let etag = one(headers, &ETAG)
-            .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
-            .map(str::to_owned);
-        let body = bounded_body(&mut response).await?;
-        let keys = self.take_in(&body)?;
-        Ok(FetchOutcome::Fetched {
-            keys,
-            etag,
-            fresh_for,
-        })
-    }
-
-    async fn read_file(&self, path: &Path) -> Result<FetchOutcome, FetchError> {
-        let read = async {
-            // Looked at before it is opened: opening a pipe would wait for a writer.
-            if !tokio::fs::metadata(path).await?.is_file() {
-                return Err(std::io::ErrorKind::InvalidInput.into());
-            }
-            let file = tokio::fs::File::open(path).await?;
-            let mut bytes = Vec::new();
-            // One byte more than allowed, so that "too large" is seen.
-            file.take(MAX_JWKS_BYTES as u64 + 1)
-                .read_to_end(&mut bytes)
-                .await?;
-            Ok::<_, std::io::Error>(bytes)
-        };
-        let bytes = tokio::time::timeout(TOTAL_TIMEOUT, read)
+        self.answer(etag)
             .await
-            .map_err(|_| FetchError::Timeout)?
-            .map_err(|_| FetchError::File)?;
-        let keys = self.take_in(&bytes)?;
-        Ok(FetchOutcome::Fetched {
-            keys,
-            etag: None,
-            fresh_for: None,
+            .and_then(|answer| self.outcome(answer))
+            .unwrap_or_else(FetchOutcome::Failed)
+    }
+
+    /// Fetches the document as it stands, for those who want to look at it.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn document(&self) -> Result<Vec<u8>, FetchError> {
+        match self.answer(None).await? {
+            Answer::Document { bytes, .. } => Ok(bytes),
+            Answer::NotModified { .. } => Err(FetchError::NotModifiedUnasked),
+        }
+    }
+
+    async fn answer(&self, etag: Option<String>) -> Result<Answer, FetchError> {
+        let answer = async {
+            match (&self.source, &self.client) {
+                (Source::Address(url), Some(client)) => over_http(client, url, etag).await,
+                (Source::File(path), _) => read_file(path).await,
+                (Source::Address(_), None) => Err(FetchError::Internal),
+            }
+        };
+        // The client has the same limit; here it holds whatever the client or the disk does.
+        tokio::time::timeout(TOTAL_TIMEOUT, answer)
+            .await
+            .unwrap_or(Err(FetchError::Timeout))
+    }
+
+    fn outcome(&self, answer: Answer) -> Result<FetchOutcome, FetchError> {
+        Ok(match answer {
+            Answer::Document {
+                bytes,
+                etag,
+                fresh_for,
+            } => FetchOutcome::Fetched {
+                keys: self.take_in(&bytes)?,
+                etag,
+                fresh_for,
+            },
+            Answer::NotModified { fresh_for } => FetchOutcome::NotModified { fresh_for },
         })
     }
 
@@ -177,6 +158,62 @@ fn client(url: &Url, root_certificate_pem: Option<&[u8]>) -> Result<Client, Conf
             "jwks_url",
             "TLS could not be set up: install the system's root certificates (package ca-certificates)",
         )
+    })
+}
+
+async fn over_http(client: &Client, url: &Url, etag: Option<String>) -> Result<Answer, FetchError> {
+    let mut request = client
+        .get(url.clone())
+        .header(ACCEPT, "application/jwk-set+json, application/json");
+    if let Some(etag) = etag {
+        request = request.header(IF_NONE_MATCH, etag);
+    }
+    let mut response = request.send().await.map_err(|error| transport(&error))?;
+    let headers = response.headers();
+    let fresh_for =
+        freshness::fresh_for(text(headers, &CACHE_CONTROL).as_deref(), one(headers, &AGE));
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_MODIFIED => return Ok(Answer::NotModified { fresh_for }),
+        status if status.is_redirection() => return Err(FetchError::Redirect),
+        status => return Err(FetchError::Status(status.as_u16())),
+    }
+    if !one(headers, &CONTENT_TYPE).is_some_and(is_json) {
+        return Err(FetchError::ContentType);
+    }
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    if codings.any(|coding| coding != "identity") {
+        return Err(FetchError::ContentEncoding);
+    }
+    let etag = one(headers, &ETAG)
+        .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
+        .map(str::to_owned);
+    Ok(Answer::Document {
+        bytes: bounded_body(&mut response).await?,
+        etag,
+        fresh_for,
+    })
+}
+
+async fn read_file(path: &Path) -> Result<Answer, FetchError> {
+    let read = async {
+        // Looked at before it is opened: opening a pipe would wait for a writer.
+        if !tokio::fs::metadata(path).await?.is_file() {
+            return Err(std::io::ErrorKind::InvalidInput.into());
+        }
+        let file = tokio::fs::File::open(path).await?;
+        let mut bytes = Vec::new();
+        // One byte more than allowed, so that "too large" is seen.
+        file.take(MAX_JWKS_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .await?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    let bytes = read.await.map_err(|_| FetchError::File)?;
+    Ok(Answer::Document {
+        bytes,
+        etag: None,
+        fresh_for: None,
     })
 }
 

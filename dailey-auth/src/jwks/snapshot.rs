@@ -4,10 +4,13 @@
 //! issuer, the place the set came from, the time and the keys. The checksum finds damage; that
 //! nobody else writes the file is a matter of its mode (0600) and its folder.
 
+use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
@@ -16,6 +19,13 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::keys::{KeySet, MAX_JWKS_BYTES};
+
+/// Random bytes in the name of a temporary file, so that no two writers meet, and its end.
+const RANDOM_BYTES: usize = 8;
+const TEMPORARY: &str = ".tmp";
+
+/// From this age on a temporary file has no writer any more.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What the first line begins with.
 const MAGIC: &str = "dailey-jwks-snapshot 1 ";
@@ -33,6 +43,8 @@ pub(crate) struct SnapshotFile {
     issuer: String,
     source: String,
     clock: Arc<dyn Clock>,
+    /// Whether what killed writers left behind was looked for.
+    swept: Arc<AtomicBool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,6 +80,7 @@ impl SnapshotFile {
             issuer: issuer.to_owned(),
             source,
             clock,
+            swept: Arc::default(),
         }
     }
 
@@ -78,10 +91,14 @@ impl SnapshotFile {
             Ok(loaded) => Some(loaded),
             Err(Unusable::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(reason) => {
-                tracing::warn!(path = %self.path.display(), %reason, "the key set snapshot is ignored");
+                self.warn_ignored(&reason);
                 None
             }
         }
+    }
+
+    pub(crate) fn warn_ignored(&self, reason: &dyn Display) {
+        tracing::warn!(path = %self.path.display(), %reason, "the key set snapshot is ignored");
     }
 
     fn read(&self) -> Result<(Vec<u8>, Duration), Unusable> {
@@ -110,22 +127,24 @@ impl SnapshotFile {
         Ok((document.as_bytes().to_vec(), now.saturating_sub(fetched_at)))
     }
 
-    /// Writes the set, whole or not at all, on a thread for blocking work. A failure is told and
-    /// otherwise harmless.
-    pub(crate) fn store(&self, keys: &KeySet) -> JoinHandle<()> {
-        let now = self
-            .clock
-            .now()
+    /// Writes a set that was fetched at this wall-clock time, whole or not at all, on a thread for
+    /// blocking work. A failure is told and otherwise harmless.
+    pub(crate) fn store(&self, keys: &KeySet, fetched_at: SystemTime) -> JoinHandle<()> {
+        let fetched_at = fetched_at
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
         let content = Content {
             issuer: self.issuer.clone(),
             source: self.source.clone(),
-            fetched_at: now.as_secs(),
+            fetched_at: fetched_at.as_secs(),
             keys: keys.to_jwks(),
         };
         let path = self.path.clone();
+        let first = !self.swept.swap(true, Ordering::Relaxed);
         tokio::task::spawn_blocking(move || {
+            if first {
+                sweep(&path);
+            }
             if let Err(error) = write(&path, &content) {
                 tracing::warn!(path = %path.display(), %error, "the key set snapshot is not written");
             }
@@ -143,15 +162,51 @@ fn checksum(document: &str) -> String {
     data_encoding::HEXLOWER.encode(digest.as_ref())
 }
 
+/// Removes temporary files that writers left behind when they were killed. Best effort.
+fn sweep(path: &Path) {
+    let Some(name) = path.file_name() else {
+        return;
+    };
+    let is_ours = |other: &OsStr| {
+        let other = other.as_encoded_bytes();
+        other
+            .strip_prefix(name.as_encoded_bytes())
+            .and_then(|rest| rest.strip_prefix(b"."))
+            .and_then(|rest| rest.strip_suffix(TEMPORARY.as_bytes()))
+            .is_some_and(|random| {
+                random.len() == 2 * RANDOM_BYTES && random.iter().all(u8::is_ascii_hexdigit)
+            })
+    };
+    for entry in std::fs::read_dir(folder_of(path)).into_iter().flatten() {
+        let Ok(entry) = entry else { continue };
+        let abandoned = |metadata: std::fs::Metadata| {
+            let age = metadata.modified().ok()?.elapsed().ok()?;
+            (metadata.is_file() && age > ABANDONED_AFTER).then_some(())
+        };
+        if is_ours(&entry.file_name()) && entry.metadata().ok().and_then(abandoned).is_some() {
+            std::fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// Temporary file, fsync, rename, fsync of the folder.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut random = [0; 8];
+    let mut random = [0; RANDOM_BYTES];
     aws_lc_rs::rand::fill(&mut random).map_err(io::Error::other)?;
     let mut name = path
         .file_name()
         .ok_or(io::ErrorKind::InvalidInput)?
         .to_owned();
-    name.push(format!(".{}.tmp", data_encoding::HEXLOWER.encode(&random)));
+    name.push(format!(
+        ".{}{TEMPORARY}",
+        data_encoding::HEXLOWER.encode(&random)
+    ));
     let temporary = path.with_file_name(name);
     let mut options = OpenOptions::new();
     // Never a file, nor a link, that somebody put there.
@@ -168,10 +223,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
         std::fs::remove_file(&temporary).ok();
         return Err(error);
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder_of(path))?.sync_all()
 }
 
 /// Opens a plain file that only we, or the system's administrator, can have written.

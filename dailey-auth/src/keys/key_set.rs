@@ -14,7 +14,7 @@ pub const MAX_JWKS_BYTES: usize = 64 * 1024;
 pub const MAX_KEYS: usize = 64;
 
 /// A key set is flat: an object, an array, keys, and in them at most lists of certificates.
-pub(super) const JWKS_LIMITS: Limits = Limits {
+pub(crate) const JWKS_LIMITS: Limits = Limits {
     depth: 8,
     members: 2048,
 };
@@ -43,6 +43,15 @@ impl KeySet {
     ///
     /// [`KeySetError`] when the document is too large or malformed, or when no key is usable.
     pub fn from_json(json: &[u8]) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
+        let (keys, skipped) = sort_out(Self::judge_json(json)?);
+        if keys.is_empty() {
+            return Err(KeySetError::NoUsableKey);
+        }
+        Ok((Self { keys: keys.into() }, skipped))
+    }
+
+    /// What becomes of each entry of a document, in its order.
+    pub(crate) fn judge_json(json: &[u8]) -> Result<Vec<JudgedKey>, KeySetError> {
         if json.len() > MAX_JWKS_BYTES {
             return Err(KeySetError::TooLarge);
         }
@@ -67,11 +76,13 @@ impl KeySet {
                 _ => Jwk::not_an_object(),
             });
         }
-        let (keys, skipped) = sort_out(entries);
-        if keys.is_empty() {
-            return Err(KeySetError::NoUsableKey);
-        }
-        Ok((Self { keys: keys.into() }, skipped))
+        Ok(judge(entries))
+    }
+
+    /// No key at all: for what can be said of a token before its key is looked for.
+    #[cfg(feature = "cli")]
+    pub(crate) fn empty() -> Self {
+        Self { keys: Box::new([]) }
     }
 
     pub(crate) fn find(&self, kid: &str) -> Option<&RsaKey> {
@@ -139,49 +150,68 @@ impl KeySet {
     }
 }
 
-/// Parts the usable keys from the others.
-fn sort_out(mut entries: Vec<Jwk>) -> (Vec<(Box<str>, RsaKey)>, Vec<SkippedKey>) {
+/// An entry of a document: its key id, where it has a fit one, and its key or why there is none.
+pub(crate) struct JudgedKey {
+    pub(crate) kid: Option<Box<str>>,
+    pub(crate) key: Result<RsaKey, SkipReason>,
+}
+
+/// Holds the entries against each other.
+fn judge(mut entries: Vec<Jwk>) -> Vec<JudgedKey> {
     // A key is its modulus: with its private half published, its public twin is as good as none.
     let betrayed: Vec<_> = entries
         .iter_mut()
         .filter_map(|entry| entry.betrayed.take())
         .collect();
-    let mut keys: Vec<(Box<str>, RsaKey)> = Vec::new();
-    let mut ambiguous: Vec<Box<str>> = Vec::new();
-    let mut skipped = Vec::new();
-    for Jwk { kid, key, .. } in entries {
-        let key = key.and_then(|key| {
-            if betrayed.iter().any(|modulus| **modulus == *key.modulus()) {
-                return Err(SkipReason::PrivateKey);
-            }
-            Ok((kid.clone().ok_or(SkipReason::KidMissing)?, key))
-        });
-        match key {
-            Err(reason) => skipped.push(SkippedKey { kid, reason }),
-            Ok((kid, key)) => match keys.iter().find(|(own, _)| *own == kid) {
-                None => keys.push((kid, key)),
-                // The same key twice says nothing new.
-                Some((_, own)) if own.modulus() == key.modulus() => {}
-                Some(_) => {
-                    ambiguous.push(kid.clone());
-                    skipped.push(SkippedKey {
-                        kid: Some(kid),
-                        reason: SkipReason::KidAmbiguous,
-                    });
-                }
-            },
+    for entry in &mut entries {
+        if let Ok(key) = &entry.key
+            && betrayed.iter().any(|modulus| **modulus == *key.modulus())
+        {
+            entry.key = Err(SkipReason::PrivateKey);
         }
     }
-    keys.retain(|(kid, _)| {
-        let keep = !ambiguous.contains(kid);
-        if !keep {
-            skipped.push(SkippedKey {
-                kid: Some(kid.clone()),
-                reason: SkipReason::KidAmbiguous,
-            });
+    // The same key twice says nothing new; two keys of one id leave nobody to say which is meant.
+    let ambiguous: Vec<bool> = entries
+        .iter()
+        .map(|entry| {
+            entries.iter().any(|other| {
+                let moduli = entry.key.as_ref().ok().zip(other.key.as_ref().ok());
+                entry.kid == other.kid
+                    && moduli.is_some_and(|(own, other)| own.modulus() != other.modulus())
+            })
+        })
+        .collect();
+    let judged = entries.into_iter().zip(ambiguous);
+    judged
+        .map(|(Jwk { kid, key, .. }, ambiguous)| JudgedKey {
+            kid,
+            key: if ambiguous {
+                Err(SkipReason::KidAmbiguous)
+            } else {
+                key
+            },
+        })
+        .collect()
+}
+
+/// Parts the usable keys, each of them once, from the others.
+fn sort_out(judged: Vec<JudgedKey>) -> (Vec<(Box<str>, RsaKey)>, Vec<SkippedKey>) {
+    let mut keys: Vec<(Box<str>, RsaKey)> = Vec::new();
+    let mut skipped = Vec::new();
+    for JudgedKey { kid, key } in judged {
+        match (kid, key) {
+            (Some(kid), Ok(key)) => {
+                if !keys.iter().any(|(own, _)| *own == kid) {
+                    keys.push((kid, key));
+                }
+            }
+            (None, Ok(_)) => skipped.push(SkippedKey {
+                kid: None,
+                reason: SkipReason::KidMissing,
+            }),
+            (kid, Err(reason)) => skipped.push(SkippedKey { kid, reason }),
         }
-        keep
-    });
+    }
     (keys, skipped)
 }
 

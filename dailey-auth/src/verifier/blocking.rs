@@ -69,9 +69,12 @@ impl Verifier {
     pub fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
         #[cfg(feature = "jwks-http")]
         if let Some(background) = &self.background {
-            return self
-                .verifier
-                .verify_waiting(token, |landing| background.wait(landing).unwrap_or(false));
+            return self.verifier.verify_waiting(token, |flight| {
+                let verifier = self.verifier.clone();
+                background
+                    .wait(async move { verifier.landed(flight).await })
+                    .unwrap_or(false)
+            });
         }
         self.verifier.try_verify(token)
     }

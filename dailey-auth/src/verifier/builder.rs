@@ -138,6 +138,7 @@ impl<V> VerifierBuilder<V> {
     }
 
     /// Whether the keys are fetched, so that something must keep them fresh.
+    #[cfg(feature = "jwks-http")]
     pub(super) fn is_live(&self) -> bool {
         self.settings.key_set.is_none()
     }
@@ -329,12 +330,7 @@ impl Live {
             trust_for: self.trust_for,
         };
         let cache = jwks::Cache::new(clock.monotonic(), rules, Box::new(random_share));
-        Ok(jwks::LiveKeys::start(
-            cache,
-            fetcher,
-            snapshot,
-            Arc::clone(clock),
-        ))
+        Ok(jwks::start(cache, fetcher, snapshot, Arc::clone(clock)))
     }
 }
 

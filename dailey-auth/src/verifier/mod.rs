@@ -6,15 +6,17 @@
 
 pub mod blocking;
 mod builder;
+#[cfg(feature = "cli")]
+mod examine;
 mod health;
 mod verified;
 
 pub use builder::VerifierBuilder;
+#[cfg(feature = "cli")]
+pub(crate) use examine::Examination;
 pub use health::{Health, KeyHealth, KeysState};
 pub use verified::Verified;
 
-#[cfg(feature = "jwks-http")]
-use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -97,37 +99,37 @@ impl Verifier {
         return self.try_verify(token);
         #[cfg(feature = "jwks-http")]
         {
-            let flight = match self.inner.verify_now(token) {
-                Step::Done(verdict) => return verdict,
-                Step::Join(flight) => flight,
-            };
-            match &self.inner.keys {
-                // Without a refresher there is no fetch to join.
-                Keys::Fixed(_) => Err(Unavailable::KeysUnavailable.into()),
-                Keys::Live(live) => {
-                    let landed = live.landed(flight).await;
-                    self.inner.verify_after_fetch(token, live, landed)
+            match self.inner.verify_now(token) {
+                Step::Done(verdict) => verdict,
+                Step::Join(flight) => {
+                    let landed = self.landed(flight).await;
+                    self.inner.verify_after_fetch(token, landed)
                 }
             }
         }
     }
 
-    /// [`verify`](Self::verify) for callers who cannot await: `wait` gives the result of a future
-    /// that says whether a fetch landed in time.
+    /// [`verify`](Self::verify) for callers who cannot await: `landed` waits for
+    /// [`landed`](Self::landed) in its own way.
     #[cfg(feature = "jwks-http")]
     fn verify_waiting(
         &self,
         token: &str,
-        wait: impl FnOnce(Pin<Box<dyn Future<Output = bool> + Send>>) -> bool,
+        landed: impl FnOnce(u64) -> bool,
     ) -> Result<Verified, VerifyError> {
-        match (self.inner.verify_now(token), &self.inner.keys) {
-            (Step::Done(verdict), _) => verdict,
-            (Step::Join(flight), Keys::Live(live)) => {
-                let landed = wait(Box::pin(live.landed(flight)));
-                self.inner.verify_after_fetch(token, live, landed)
-            }
+        match self.inner.verify_now(token) {
+            Step::Done(verdict) => verdict,
+            Step::Join(flight) => self.inner.verify_after_fetch(token, landed(flight)),
+        }
+    }
+
+    /// Waits until a fetch has ended or takes too long; whether it ended well in time.
+    #[cfg(feature = "jwks-http")]
+    async fn landed(&self, flight: u64) -> bool {
+        match &self.inner.keys {
             // Without a refresher there is no fetch to join.
-            (Step::Join(_), Keys::Fixed(_)) => Err(Unavailable::KeysUnavailable.into()),
+            Keys::Fixed(_) => false,
+            Keys::Live(live) => live.landed(flight).await,
         }
     }
 
@@ -338,12 +340,10 @@ impl Inner {
     }
 
     /// The verdict after a fetch that `landed` in time or did not.
-    fn verify_after_fetch(
-        &self,
-        token: &str,
-        live: &LiveKeys,
-        landed: bool,
-    ) -> Result<Verified, VerifyError> {
+    fn verify_after_fetch(&self, token: &str, landed: bool) -> Result<Verified, VerifyError> {
+        let Keys::Live(live) = &self.keys else {
+            return Err(Unavailable::KeysUnavailable.into());
+        };
         let published = live.load();
         let published = published.as_deref();
         let trusted = published.filter(|published| self.clock.monotonic() < published.until);

@@ -39,7 +39,8 @@ impl Verified {
     ///
     /// # Errors
     ///
-    /// When the claims do not fit the type.
+    /// When the claims do not fit the type. A claim that the type leaves out is not looked at; a
+    /// number that no `f64` holds (`1e400`, which RFC 8259 section 6 allows) fits no type.
     pub fn claims_as<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.claims.json())
     }

@@ -3,13 +3,22 @@
 //! It is fed with the time and with what happened, and never waits, fetches or locks anything
 //! itself; `refresher` does that. So an outage of a day is a test of ten lines.
 //!
+//! What always holds, and where; `invariants` checks it after every event of random histories:
+//!
 //! | rule | where |
 //! | --- | --- |
 //! | a failed fetch never replaces keys | [`Cache::on_fetched`] |
 //! | no key set is served past its trust age | [`Trusted::until`], checked by every reader |
+//! | a refresh comes while the set at hand is still trusted | [`Cache::until_refresh`] |
 //! | unknown key ids cause few fetches, whatever their number | [`Cache::on_unknown_kid`], [`Budget`] |
+//! | a key id that the set at hand holds is never called unknown | [`Cache::refuses_kid`] |
 //! | one fetch at a time, shared by all who wait for it | [`Flight`] |
+//! | who waits is answered: the fetch ends, or is told to be late after 2 s | [`Cache::next`] |
 
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod invariants;
 #[cfg(test)]
 mod tests;
 mod unknown_kids;
@@ -90,6 +99,8 @@ pub(crate) struct Trusted {
     /// When it was taken in, and how old it was then: more than nothing for a set from the disk.
     taken_in: (Moment, Duration),
     etag: Option<String>,
+    /// What the issuer said of its freshness: a 304 that says nothing leaves it as it was.
+    fresh_for: Option<Duration>,
 }
 
 impl Trusted {
@@ -147,6 +158,9 @@ pub(crate) struct Status {
 struct Flight {
     number: u64,
     started: Moment,
+    /// The key ids that were asked for before it started: only of those can it tell that they are
+    /// not published. An answer may be older than a question that came while it was on its way.
+    asked: Vec<Box<str>>,
 }
 
 pub(crate) struct Cache {
@@ -164,7 +178,7 @@ pub(crate) struct Cache {
     failures: u32,
     last_error: Option<FetchError>,
     budget: Budget,
-    /// Key ids that somebody wants the fetch under way, or the next one, to tell about.
+    /// Key ids that the next fetch is to tell about.
     asked: Vec<Box<str>>,
     negative: NegativeKids,
 }
@@ -190,32 +204,38 @@ impl Cache {
 
     /// Takes in a set of an earlier life that was fetched `age` ago; the first refresh stays due.
     pub(crate) fn restore(&mut self, now: Moment, keys: KeySet, age: Duration) -> Option<&Trusted> {
+        // Never quite no age: what is on the disk was not fetched in this life.
+        let age = age.max(Duration::from_nanos(1));
         let left = self
             .rules
             .trust_for
             .checked_sub(age)
             .filter(|left| !left.is_zero())?;
-        // Never quite no age: what is on the disk was not fetched in this life.
-        let age = age.max(Duration::from_nanos(1));
         self.trusted = Some(Trusted {
             keys: Arc::new(keys),
-            until: now + left,
+            until: now.saturating_add(left),
             taken_in: (now, age),
             etag: None,
+            fresh_for: None,
         });
+        self.trusted.as_ref()
+    }
+
+    /// What is to be served.
+    pub(crate) fn trusted(&self) -> Option<&Trusted> {
         self.trusted.as_ref()
     }
 
     /// What to do at `now`. Starts a fetch where one is due or wanted and none is under way.
     pub(crate) fn next(&mut self, now: Moment) -> Next {
         if let Some(flight) = &self.flight {
-            let late_at = flight.started + LATE_AFTER;
+            let late_at = flight.started.saturating_add(LATE_AFTER);
             if now < late_at {
                 return Next::WaitUntil(late_at);
             }
             self.progress.late = flight.number;
             // The fetch ends by its own deadline.
-            return Next::WaitUntil(now + RETRY_LONGEST);
+            return Next::WaitUntil(now.saturating_add(RETRY_LONGEST));
         }
         if now < self.due && !self.wanted {
             return Next::WaitUntil(self.due);
@@ -225,6 +245,7 @@ impl Cache {
         self.flight = Some(Flight {
             number: self.started,
             started: now,
+            asked: std::mem::take(&mut self.asked),
         });
         Next::Fetch {
             etag: self
@@ -237,12 +258,13 @@ impl Cache {
     /// Takes in how the fetch under way ended; returns what is to be served from now on, if that
     /// is something new.
     pub(crate) fn on_fetched(&mut self, now: Moment, outcome: FetchOutcome) -> Option<&Trusted> {
-        let number = self
+        let (number, asked) = self
             .flight
             .take()
-            .map_or(self.started, |flight| flight.number);
+            .map_or((self.started, Vec::new()), |flight| {
+                (flight.number, flight.asked)
+            });
         self.progress.finished = number;
-        let asked = std::mem::take(&mut self.asked);
         let (keys, etag, fresh_for) = match (outcome, self.trusted.take()) {
             (
                 FetchOutcome::Fetched {
@@ -261,6 +283,8 @@ impl Cache {
             }
             // Only an answer to our own validator says that what we hold is what is published.
             (FetchOutcome::NotModified { fresh_for }, Some(before)) if before.etag.is_some() => {
+                // RFC 9111 section 4.3.4: what a 304 does not say stays as it was.
+                let fresh_for = fresh_for.or(before.fresh_for);
                 (before.keys, before.etag, fresh_for)
             }
             (FetchOutcome::NotModified { .. }, before) => {
@@ -280,12 +304,13 @@ impl Cache {
         self.progress.succeeded = number;
         self.failures = 0;
         self.last_error = None;
-        self.due = now + self.until_refresh(fresh_for);
+        self.due = now.saturating_add(self.until_refresh(fresh_for));
         Some(self.trusted.insert(Trusted {
             keys,
-            until: now + self.rules.trust_for,
+            until: now.saturating_add(self.rules.trust_for),
             taken_in: (now, Duration::ZERO),
             etag,
+            fresh_for,
         }))
     }
 
@@ -294,7 +319,8 @@ impl Cache {
         let longest = RETRY_FIRST.saturating_mul(doubling).min(RETRY_LONGEST);
         self.failures = self.failures.saturating_add(1);
         self.last_error = Some(error);
-        self.due = now + longest.mul_f64(self.random()).max(RETRY_SHORTEST);
+        let wait = longest.mul_f64(self.random()).max(RETRY_SHORTEST);
+        self.due = now.saturating_add(wait);
     }
 
     fn until_refresh(&mut self, fresh_for: Option<Duration>) -> Duration {
@@ -302,7 +328,9 @@ impl Cache {
         let interval = self
             .rules
             .refresh_interval
-            .unwrap_or_else(|| asked.clamp(MIN_REFRESH_INTERVAL, MAX_REFRESH_INTERVAL));
+            .unwrap_or_else(|| asked.clamp(MIN_REFRESH_INTERVAL, MAX_REFRESH_INTERVAL))
+            // However long the issuer's word is: a healthy issuer's set never expires.
+            .min(self.rules.trust_for);
         let spread = 1.0 + REFRESH_JITTER * (2.0 * self.random() - 1.0);
         interval.mul_f64(REFRESH_AHEAD * spread)
     }
@@ -314,6 +342,10 @@ impl Cache {
     /// Whether it is known that `kid` cannot be had now, without touching anything: looked at
     /// before the token's claims are.
     pub(crate) fn refuses_kid(&mut self, now: Moment, kid: &str) -> Option<UnknownKid> {
+        if self.holds(kid) {
+            // A fetch that has just ended brought it, and this caller looked a moment before.
+            return Some(UnknownKid::Join(self.progress.succeeded));
+        }
         if self.negative.contains(now, kid) {
             return Some(UnknownKid::NotInSet);
         }
@@ -330,21 +362,24 @@ impl Cache {
         if let Some(refusal) = self.refuses_kid(now, kid) {
             return refusal;
         }
-        let flight = if let Some(flight) = &self.flight {
-            flight.number
-        } else {
-            // A fetch that is due comes anyway and costs nothing.
-            let comes = self.wanted || now >= self.due;
-            if !comes && !self.budget.take(now) {
-                return self.without_fetch();
-            }
-            self.wanted = true;
-            self.started + 1
-        };
+        if let Some(flight) = &self.flight {
+            return UnknownKid::Join(flight.number);
+        }
+        // A fetch that is due comes anyway and costs nothing.
+        let comes = self.wanted || now >= self.due;
+        if !comes && !self.budget.take(now) {
+            return self.without_fetch();
+        }
+        self.wanted = true;
         if self.asked.len() < NEGATIVE_KIDS && !self.asked.iter().any(|asked| **asked == *kid) {
             self.asked.push(kid.into());
         }
-        UnknownKid::Join(flight)
+        UnknownKid::Join(self.started + 1)
+    }
+
+    fn holds(&self, kid: &str) -> bool {
+        let held = |trusted: &Trusted| trusted.keys.find(kid).is_some();
+        self.trusted.as_ref().is_some_and(held)
     }
 
     /// What is said of an unknown key id when nobody will look. With a set that the issuer has

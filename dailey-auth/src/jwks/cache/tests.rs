@@ -12,7 +12,7 @@ fn seconds(seconds: u64) -> Moment {
     Duration::from_secs(seconds)
 }
 
-fn key_set(keys: &[(&str, usize)]) -> KeySet {
+pub(super) fn key_set(keys: &[(&str, usize)]) -> KeySet {
     let keys: Vec<_> = keys
         .iter()
         .map(|(kid, n)| {
@@ -149,11 +149,12 @@ fn callers_share_one_fetch_and_the_budget_bounds_the_rest() {
     assert!(matches!(cache.next(now), Next::Fetch { .. }));
     assert_eq!(cache.on_unknown_kid(now, "z"), UnknownKid::Join(2));
     cache.on_fetched(now, fetched(key_set(&[("a", 0)])));
-    for kid in ["x", "y", "z"] {
+    for kid in ["x", "y"] {
         let said = cache.on_unknown_kid(now, kid);
         assert_eq!(said, UnknownKid::NotInSet, "{kid} is remembered");
     }
-    let second = cache.on_unknown_kid(now, "v");
+    // It came while the fetch was under way, and may have been published since.
+    let second = cache.on_unknown_kid(now, "z");
     assert_eq!(second, UnknownKid::Join(3), "the second of two");
     cache.next(now);
     cache.on_fetched(now, fetched(key_set(&[("a", 0)])));
@@ -296,4 +297,53 @@ fn a_restored_set_is_trusted_for_what_is_left_of_its_age() {
         matches!(cache.next(seconds(0)), Next::Fetch { .. }),
         "and refreshed at once"
     );
+}
+
+#[test]
+fn a_key_that_was_just_taken_in_is_never_called_unknown() {
+    let mut cache = warm_cache();
+    for kid in ["x", "y"] {
+        let _ = cache.on_unknown_kid(seconds(10), kid);
+        cache.next(seconds(10));
+        cache.on_fetched(seconds(10), fetched(key_set(&[("a", 0), ("b", 1)])));
+    }
+    assert_eq!(cache.status(seconds(10)).budget_left, 0);
+    // Its caller looked at what was served a moment before: the fetch that brought it has ended.
+    assert_eq!(
+        cache.refuses_kid(seconds(10), "b"),
+        Some(UnknownKid::Join(3))
+    );
+    assert_eq!(cache.progress().succeeded, 3);
+}
+
+#[test]
+fn a_long_interval_never_outlasts_the_trust_age() {
+    let rules = Rules {
+        refresh_interval: None,
+        trust_for: seconds(60),
+    };
+    let mut cache = Cache::new(seconds(0), rules, Box::new(|| 1.0));
+    cache.next(seconds(0));
+    let outcome = FetchOutcome::Fetched {
+        keys: key_set(&[("a", 0)]),
+        etag: None,
+        fresh_for: Some(seconds(3600)),
+    };
+    let until = cache.on_fetched(seconds(0), outcome).unwrap().until;
+    assert!(cache.due < until);
+}
+
+#[test]
+fn a_304_without_a_word_on_freshness_leaves_it_as_it_was() {
+    let mut cache = cache();
+    cache.next(seconds(0));
+    let outcome = FetchOutcome::Fetched {
+        keys: key_set(&[("a", 0)]),
+        etag: Some("\"1\"".to_owned()),
+        fresh_for: Some(seconds(1000)),
+    };
+    cache.on_fetched(seconds(0), outcome);
+    cache.next(seconds(800));
+    cache.on_fetched(seconds(800), FetchOutcome::NotModified { fresh_for: None });
+    assert_eq!(cache.due, seconds(1600));
 }

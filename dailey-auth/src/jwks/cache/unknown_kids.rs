@@ -60,6 +60,12 @@ impl NegativeKids {
         self.seen_at.len()
     }
 
+    /// Whether it is remembered, however long ago.
+    #[cfg(test)]
+    pub(super) fn holds(&self, kid: &str) -> bool {
+        self.seen_at.contains_key(kid)
+    }
+
     pub(super) fn contains(&self, now: Moment, kid: &str) -> bool {
         self.seen_at
             .get(kid)

@@ -32,8 +32,12 @@ struct Seen<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn new() -> Self {
+        Self::with_seed(*SEED)
+    }
+
+    fn with_seed(seed: u64) -> Self {
         Self {
-            seed: *SEED,
+            seed,
             seen: SmallVec::new(),
             bits: 0,
         }
@@ -84,12 +88,14 @@ fn hash(start: u64, bytes: &[u8]) -> u32 {
         }
     };
     let last = if let Some(last) = bytes.last_chunk::<8>() {
-        u64::from_le_bytes(*last)
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        *last
+    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) =
+        (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
+    {
+        [*a, *b, *c, *d, *e, *f, *g, *h]
     } else {
-        let at = |index: usize| u64::from(bytes.get(index).copied().unwrap_or_default());
-        at(0) | at(1) << 8 | at(2) << 16
+        let at = |index: usize| bytes.get(index).copied().unwrap_or_default();
+        [at(0), at(1), at(2), 0, 0, 0, 0, 0]
     };
     let mut hash = start ^ (bytes.len() as u64).wrapping_mul(SPREAD);
     if bytes.len() > 8 {
@@ -100,30 +106,87 @@ fn hash(start: u64, bytes: &[u8]) -> u32 {
     }
     #[allow(clippy::cast_possible_truncation)] // 32 bits are enough for a shortcut
     {
-        (fold(hash, last) >> 32) as u32
+        (fold(hash, u64::from_le_bytes(last)) >> 32) as u32
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::hash;
+    use std::collections::HashMap;
 
-    #[test]
-    fn names_rarely_hash_alike_and_never_by_their_length_or_order() {
-        let mut names: Vec<Vec<u8>> = (0..20).map(|length| vec![0; length]).collect();
-        names.extend((0..=u8::MAX).map(|byte| vec![byte, 1]));
-        names.extend((0..=u8::MAX).map(|byte| vec![1, byte, 2, 3, 4, 5, 6, 7, 8, 9]));
-        names.sort_unstable();
-        names.dedup();
-        let mut hashes: Vec<u32> = names.iter().map(|name| hash(7, name)).collect();
-        hashes.sort_unstable();
-        let before = hashes.len();
-        hashes.dedup();
-        assert!(before - hashes.len() <= 1, "{} of {before}", hashes.len());
+    use super::*;
+
+    const SEED: u64 = 7;
+
+    /// Two of these that hash alike: among so many there are some (a hash has 32 bits).
+    fn alike<T: Copy>(hashes: impl Iterator<Item = (u32, T)>) -> (T, T) {
+        let mut before = HashMap::new();
+        for (hash, one) in hashes {
+            if let Some(other) = before.insert(hash, one) {
+                return (other, one);
+            }
+        }
+        panic!("no two hash alike");
     }
 
     #[test]
-    fn the_seed_decides() {
-        assert_ne!(hash(1, b"role"), hash(2, b"role"));
+    fn names_that_hash_alike_are_told_apart() {
+        let name = |number: u32| format!("name {number}");
+        let hashes = (0..1_000_000).map(|number| {
+            let name = name(number);
+            let hash = Names::with_seed(SEED).hash(0, Text::plain(&name));
+            (hash, number)
+        });
+        let (one, other) = alike(hashes);
+        let (one, other) = (name(one), name(other));
+        let mut names = Names::with_seed(SEED);
+        assert_eq!(names.add(0, Text::plain(&one), 9), Ok(()));
+        assert_eq!(names.add(0, Text::plain(&other), 9), Ok(()));
+        for twice in [&one, &other] {
+            let added = names.add(0, Text::plain(twice), 9);
+            assert_eq!(added, Err(JsonError::DuplicateMember));
+        }
+    }
+
+    #[test]
+    fn the_same_name_in_objects_that_hash_alike_is_told_apart() {
+        let name = Text::plain("role");
+        let names = Names::with_seed(SEED);
+        let (one, other) = alike((0..1_000_000).map(|object| (names.hash(object, name), object)));
+        let mut names = Names::with_seed(SEED);
+        assert_eq!(names.add(one, name, 9), Ok(()));
+        assert_eq!(names.add(other, name, 9), Ok(()));
+        assert_eq!(names.add(one, name, 9), Err(JsonError::DuplicateMember));
+    }
+
+    #[test]
+    fn names_rarely_hash_alike() {
+        let mut names: Vec<Vec<u8>> = (0..20).map(|length| vec![0; length]).collect();
+        names.extend((0..=u8::MAX).map(|byte| vec![byte, 1]));
+        // One byte changed at every place.
+        for length in [3, 4, 7, 8, 9, 15, 16, 17, 30] {
+            for at in 0..length {
+                names.extend((0..=u8::MAX).map(|byte| {
+                    let mut name = vec![b'n'; length];
+                    name[at] = byte;
+                    name
+                }));
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        let mut hashes: Vec<u32> = names.iter().map(|name| hash(SEED, name)).collect();
+        hashes.sort_unstable();
+        let before = hashes.len();
+        hashes.dedup();
+        assert!(before - hashes.len() <= 2, "{} of {before}", hashes.len());
+    }
+
+    #[test]
+    fn seed_and_object_decide() {
+        let name = Text::plain("role");
+        let hash = |seed, object| Names::with_seed(seed).hash(object, name);
+        assert_ne!(hash(1, 0), hash(2, 0));
+        assert_ne!(hash(1, 0), hash(1, 1));
     }
 }

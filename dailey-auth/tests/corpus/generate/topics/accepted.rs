@@ -136,6 +136,10 @@ fn headers(topic: &mut Topic<'_>) {
     for (name, json) in [
         ("typ all escaped", escaped("at+jwt")),
         (
+            "typ in upper case, all escaped",
+            escaped("APPLICATION/AT+JWT"),
+        ),
+        (
             "typ with an escaped slash",
             r#""application\/at+jwt""#.to_owned(),
         ),

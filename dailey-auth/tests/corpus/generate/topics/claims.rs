@@ -172,6 +172,21 @@ fn issuers(topic: &mut Topic<'_>) {
 
 fn audiences(topic: &mut Topic<'_>) {
     const SOURCE: &str = "attack: audience by-pass";
+    for (claim, text, verdict) in [
+        ("iss", "https://core.example/", "issuer_mismatch"),
+        ("iss", "https://core.exampl\u{450}", "issuer_mismatch"),
+        ("aud", "media-api2", "audience_mismatch"),
+        ("aud", "media-ap\u{456}", "audience_mismatch"),
+    ] {
+        let token = topic.good().claim(claim, escaped(text)).sign();
+        topic.refuse(
+            verdict,
+            &format!("{claim} {text:?}, each character escaped"),
+            "compared after unescaping",
+            "attack: issuer by-pass; attack: audience by-pass",
+            token,
+        );
+    }
     let upper = APP.to_uppercase();
     for audience in [
         "",

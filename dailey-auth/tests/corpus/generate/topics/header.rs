@@ -2,7 +2,7 @@
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
 
-use super::super::forge::{base64url, quoted};
+use super::super::forge::{base64url, escaped, quoted};
 use super::super::rsa::{SHA256, SHA384, SHA512};
 use super::super::topic::Topic;
 
@@ -316,6 +316,16 @@ fn types(topic: &mut Topic<'_>) {
             "type_not_allowed",
             &format!("typ {name}"),
             "a type is a string",
+            SOURCE,
+            token,
+        );
+    }
+    for typ in ["JWT", "at+jwt ", "at+jwt\u{0}", "application/jwt"] {
+        let token = topic.good().header("typ", escaped(typ)).sign();
+        topic.refuse(
+            "type_not_allowed",
+            &format!("typ {typ:?}, each character escaped"),
+            "an escaped spelling means the same text",
             SOURCE,
             token,
         );

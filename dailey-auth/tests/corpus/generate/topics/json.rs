@@ -13,6 +13,7 @@ pub(super) fn fill(topic: &mut Topic<'_>) {
     documents(topic);
     duplicates(topic);
     bounds(topic);
+    places(topic);
 }
 
 /// A wrong value of an unknown claim, and the same once more in the header.
@@ -60,7 +61,7 @@ fn values(topic: &mut Topic<'_>) {
         ("raw line feed in a string", "\"a\nb\""),
         ("raw tab in a string", "\"a\tb\""),
         ("raw NUL in a string", "\"a\0b\""),
-        ("raw unit separator in a string", "\"\u{1f}\""),
+        ("raw record separator in a string", "\"\u{1e}\""),
         ("array without a comma", "[1 2]"),
         ("array with a comma at the end", "[1,]"),
         ("array with a comma at the start", "[,1]"),
@@ -385,6 +386,102 @@ fn duplicates(topic: &mut Topic<'_>) {
         source,
         token,
     );
+}
+
+/// What readers that look at eight or more bytes at once could miss: each place in a word.
+fn places(topic: &mut Topic<'_>) {
+    const SOURCE: &str = "attack: duplicate members";
+    for at in [0, 1, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65] {
+        let before = "x".repeat(at);
+        for (name, bad) in [("control character", "\u{1f}"), ("bad escape", "\\x")] {
+            let json = format!("\"{before}{bad}\"");
+            let token = topic.good().claim("x", json).sign();
+            let name = format!("claims: {name} after {at} characters");
+            topic.refuse(
+                INVALID,
+                &name,
+                "at every place of a string",
+                "RFC 8259 section 7",
+                token,
+            );
+        }
+        // A quote and a backslash there, well escaped, and a DEL, which needs no escape.
+        let json = format!("\"{before}\\\"\\\\\u{7f}\"");
+        let token = topic.good().claim("x", json).sign();
+        let name = format!("escapes after {at} characters");
+        topic.accept(
+            &name,
+            "at every place of a string",
+            "RFC 8259 section 7",
+            token,
+        );
+    }
+    for length in [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 25, 40, 200] {
+        let name = "n".repeat(length);
+        let (start, _) = name.split_at(length - 1);
+        let once = topic.good().add_claim(&name, "1");
+        let token = once.clone().add_claim(&name, "1").sign();
+        let title = format!("duplicate member of {length} bytes");
+        topic.refuse(DUPLICATE, &title, "names of every length", SOURCE, token);
+        let token = once
+            .clone()
+            .add_claim(&format!("{start}\\u006e"), "1")
+            .sign();
+        let title = format!("{title}, its end escaped");
+        topic.refuse(DUPLICATE, &title, "names of every length", SOURCE, token);
+        let token = once
+            .add_claim(&format!("{start}m"), "1")
+            .add_claim(start, "1")
+            .sign();
+        let title = format!("names of {length} bytes that differ at their end");
+        topic.accept(&title, "other names, however near", SOURCE, token);
+    }
+    let mut forge = topic.good();
+    for name in [
+        "costarring",
+        "liquid",
+        "declinate",
+        "macallums",
+        "altarage",
+        "zinke",
+    ] {
+        forge = forge.claim(name, "0");
+    }
+    topic.accept(
+        "names of equal FNV-1a hashes",
+        "alike to a hash, and still other names",
+        SOURCE,
+        forge.sign(),
+    );
+    let mut forge = topic.good();
+    for at in 0..240 {
+        let name = format!("{}m{}", "n".repeat(at % 20), "n".repeat(at / 20));
+        forge = forge.claim(&name, "0");
+    }
+    topic.accept(
+        "240 names that differ by one place",
+        "alike, and still other names",
+        SOURCE,
+        forge.sign(),
+    );
+    for start in ["\t", "\n", "\r"] {
+        let token = topic.good().header_within(start, "").sign();
+        let name = format!("header after {start:?}");
+        topic.accept(&name, "white space", "RFC 8259 section 2", token);
+    }
+    for start in [
+        "\u{8}", "\u{b}", "\u{c}", "\u{f}", "!", "#", "x", "z", "\"\"", "\0",
+    ] {
+        let token = topic.good().header_within(start, "").sign();
+        let name = format!("header after {start:?}");
+        topic.refuse(
+            INVALID,
+            &name,
+            "neither white space nor an object",
+            "RFC 8259 section 2",
+            token,
+        );
+    }
 }
 
 fn bounds(topic: &mut Topic<'_>) {

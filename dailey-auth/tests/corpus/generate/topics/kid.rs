@@ -58,6 +58,24 @@ pub(super) fn fill(topic: &mut Topic<'_>) {
             token,
         );
     }
+    for kid in [
+        "rsa-2048\u{7f}",
+        "\u{7f}",
+        "rsa-2048\u{80}",
+        "rsa-2048\u{e9}",
+        "rsa-2048\u{a0}",
+        "\u{1f511}-2048",
+        "rsa-2048\u{1f}",
+    ] {
+        let token = topic.good().header("kid", escaped(kid)).sign();
+        topic.refuse(
+            "kid_invalid",
+            &format!("kid {kid:?}, each character escaped"),
+            "an escaped character is the character that it stands for",
+            INJECTION,
+            token,
+        );
+    }
     for (name, token) in [
         ("absent", topic.good().no_header("kid").sign()),
         (
