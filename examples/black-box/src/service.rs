@@ -85,7 +85,7 @@ impl Service {
 
     /// The answer to a GET with these header lines.
     pub fn get(&self, path: &str, lines: &[&str]) -> Answer {
-        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let lines = [lines, &[""]].concat().join("\r\n");
         let head = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n");
         Answer::to(self.port, &format!("{head}{lines}\r\n"))
     }
