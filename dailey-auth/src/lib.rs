@@ -3,13 +3,14 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What may use what is in ARCHITECTURE.md of the repository: error, clock, text, token, policy, keys,
-// jwks, verifier, environment, testing, cli, each of them only what stands before it.
+// jwks, verifier, environment, integrations, testing, cli, each of them only what stands before it.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 mod clock;
 mod environment;
 mod error;
+mod integrations;
 #[cfg(feature = "jwks-http")]
 mod jwks;
 mod keys;
@@ -23,6 +24,15 @@ pub use environment::{Environment, VerifierSettings};
 #[cfg(feature = "jwks-http")]
 pub use error::FetchError;
 pub use error::{ClaimName, ConfigError, KeySetError, Rejection, Unavailable, VerifyError};
+#[cfg(feature = "actix")]
+pub use integrations::actix;
+#[cfg(feature = "axum")]
+pub use integrations::axum;
+pub use integrations::bearer;
+#[cfg(feature = "tonic")]
+pub use integrations::tonic;
+#[cfg(feature = "tower")]
+pub use integrations::tower;
 #[cfg(feature = "jwks-http")]
 pub use jwks::{
     DEFAULT_REFRESH_INTERVAL, DEFAULT_TRUST_FOR, MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL,

@@ -208,6 +208,12 @@ impl Verifier {
     pub fn issuer(&self) -> &str {
         self.inner.policy.issuer()
     }
+
+    /// Whether both are clones of one verifier.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
 }
 
 impl std::fmt::Debug for Verifier {

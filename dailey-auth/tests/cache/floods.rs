@@ -144,7 +144,7 @@ async fn many_verifiers_spread_their_refreshes() {
         .iter()
         .map(|from| {
             let second = *from..*from + seconds(1);
-            due.iter().filter(|at| second.contains(at)).count()
+            due.iter().filter(|at| second.contains(*at)).count()
         })
         .max();
     assert!(busiest < Some(40), "{busiest:?} of 200 in one second of 48");

@@ -491,7 +491,7 @@ fn a_thousand_verifiers_started_at_once_spread_their_refreshes() {
         .iter()
         .map(|from| {
             let second = *from..*from + Duration::from_secs(1);
-            starts.iter().filter(|at| second.contains(at)).count()
+            starts.iter().filter(|at| second.contains(*at)).count()
         })
         .max();
     assert!(busiest < Some(130), "{busiest:?} fetches in one second");
