@@ -131,7 +131,7 @@ impl Policy {
     }
 }
 
-/// A wall clock before 1970 reads as 1970: every token is then from the future and refused.
+/// A wall clock before 1970 reads as 1970: whatever has been issued since is from the future.
 pub(crate) fn seconds_since_epoch(now: SystemTime) -> f64 {
     now.duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
@@ -143,7 +143,10 @@ const APPLICATION: &str = "application/";
 
 fn strip_application(media_type: &str) -> &str {
     match media_type.split_at_checked(APPLICATION.len()) {
-        Some((prefix, name)) if prefix.eq_ignore_ascii_case(APPLICATION) => name,
+        // Implied only where no further slash is.
+        Some((prefix, name)) if prefix.eq_ignore_ascii_case(APPLICATION) && !name.contains('/') => {
+            name
+        }
         _ => media_type,
     }
 }

@@ -2,32 +2,42 @@
 
 #![allow(clippy::unwrap_used)] // what fails here says so by failing
 
+use std::sync::LazyLock;
+
 use dailey_auth::testing::SigningKey;
-use dailey_auth::{KeySet, KeySetError, SkipReason};
+use dailey_auth::{KeySet, KeySetError, SkipReason, SkippedKey};
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
+
+static GOOD: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate);
+
+/// A good key, too, for tests to spoil.
+static SUBJECT: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate);
+
+fn take_in(keys: &[Value]) -> (KeySet, Vec<SkippedKey>) {
+    KeySet::from_json(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
+}
 
 /// Takes in one good key and `jwk`, and says why `jwk` was skipped.
 fn fate(jwk: &Value) -> Option<SkipReason> {
-    let good = SigningKey::generate();
-    let set = json!({ "keys": [good.jwk(), jwk] }).to_string();
-    let (keys, skipped) = KeySet::from_json(set.as_bytes()).unwrap();
+    let (keys, skipped) = take_in(&[GOOD.jwk(), jwk.clone()]);
     assert!(
-        keys.kids().any(|kid| kid == good.kid()),
+        keys.kids().any(|kid| kid == GOOD.kid()),
         "a bad key never takes a good one with it"
     );
     assert!(skipped.len() <= 1);
     assert_eq!(keys.kids().len() + skipped.len(), 2);
-    skipped.first().map(dailey_auth::SkippedKey::reason)
+    skipped.first().map(SkippedKey::reason)
 }
 
 fn with(name: &str, value: impl Into<Value>) -> Value {
-    let mut jwk = SigningKey::generate().jwk();
+    let mut jwk = SUBJECT.jwk();
     jwk[name] = value.into();
     jwk
 }
 
 fn without(name: &str) -> Value {
-    let mut jwk = SigningKey::generate().jwk();
+    let mut jwk = SUBJECT.jwk();
     jwk.as_object_mut().unwrap().remove(name);
     jwk
 }
@@ -113,6 +123,31 @@ fn two_keys_with_one_id_are_both_refused_unless_they_are_the_same() {
 }
 
 #[test]
+fn a_private_half_is_recognised_however_carelessly_its_modulus_is_written() {
+    let (betrayed, good) = (SigningKey::generate(), SigningKey::generate());
+    let n = betrayed.jwk()["n"].as_str().unwrap().to_owned();
+    let bytes = BASE64URL_NOPAD.decode(n.as_bytes()).unwrap();
+    let led_by_zero = BASE64URL_NOPAD.encode(&[&[0, 0], &bytes[..]].concat());
+    let other_alphabet = n.replace('-', "+").replace('_', "/");
+    for written in [led_by_zero, format!("{n}=="), format!("{other_alphabet}==")] {
+        let mut private = betrayed.jwk();
+        private["d"] = "AQAB".into();
+        private["kid"] = "another".into();
+        private["n"] = written.as_str().into();
+        let (keys, skipped) = take_in(&[betrayed.jwk(), private, good.jwk()]);
+        assert_eq!(keys.kids().collect::<Vec<_>>(), [good.kid()], "{written}");
+        assert_eq!(skipped.len(), 2);
+    }
+    // Without a modulus, the key id tells which key it is.
+    let mut private = betrayed.jwk();
+    let members = private.as_object_mut().unwrap();
+    members.remove("n");
+    members.insert("p".to_owned(), "AQAB".into());
+    let (keys, _) = take_in(&[betrayed.jwk(), private, good.jwk()]);
+    assert_eq!(keys.kids().collect::<Vec<_>>(), [good.kid()]);
+}
+
+#[test]
 fn a_key_whose_private_half_is_published_is_refused_with_its_public_twin() {
     let (betrayed, good) = (SigningKey::generate(), SigningKey::generate());
     let mut private = betrayed.jwk();
@@ -126,7 +161,7 @@ fn a_key_whose_private_half_is_published_is_refused_with_its_public_twin() {
             let set = json!({ "keys": keys }).to_string();
             let (keys, skipped) = KeySet::from_json(set.as_bytes()).unwrap();
             assert_eq!(keys.kids().collect::<Vec<_>>(), [good.kid()]);
-            let alarmed = |key: &dailey_auth::SkippedKey| key.reason() == SkipReason::PrivateKey;
+            let alarmed = |key: &SkippedKey| key.reason() == SkipReason::PrivateKey;
             assert!(skipped.len() == 2 && skipped.iter().all(alarmed));
         }
     }

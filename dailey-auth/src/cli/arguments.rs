@@ -7,6 +7,8 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
+use crate::text::base64url;
+
 use super::{End, complain};
 
 /// Largest time that is taken: up to 2^53 every whole number is exact everywhere.
@@ -226,16 +228,26 @@ fn problem(error: &clap::Error) -> String {
     }
 }
 
-/// Whether an argument, or what follows its first `=`, looks like a token: a JSON object in
-/// base64url and a dot.
+/// Whether something in an argument looks like a token, whatever is around it: a JSON object in
+/// base64url, and a dot behind it.
 fn holds_token(argument: &OsString) -> bool {
-    let text = argument.to_string_lossy();
-    let value = text.split_once('=').map(|(_, value)| value);
-    [Some(&*text), value].into_iter().flatten().any(|text| {
-        let text = text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-        let text = text.strip_prefix("Bearer ").unwrap_or(text);
-        text.starts_with("eyJ") && text.contains('.')
-    })
+    let of_a_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    argument
+        .to_string_lossy()
+        .split(|c| !of_a_token(c))
+        .filter_map(|text| text.split_once('.'))
+        .any(|(header, _)| begins_an_object(header.trim_start_matches('-')))
+}
+
+/// Whether base64url text decodes to a brace and, behind it, white space and a quote.
+fn begins_an_object(segment: &str) -> bool {
+    let Some(start) = segment.get(..8).and_then(base64url::decode::<8>) else {
+        return false;
+    };
+    let Some(inside) = start.trim_ascii_start().strip_prefix(b"{") else {
+        return false;
+    };
+    matches!(inside.trim_ascii_start(), [] | [b'"', ..])
 }
 
 fn time(text: &str) -> Result<u64, &'static str> {
@@ -267,6 +279,10 @@ mod tests {
         for token in [
             "eyJhbGciOi.eyJpc3Mi.c2ln",
             "--token=eyJhbGciOi.eyJpc3Mi.c2ln",
+            "bearer eyAiYWxnIjoi.eyJpc3Mi.c2ln",
+            "x='ewogImFsZyI6.eyJpc3Mi.c2ln'",
+            "IHsiYWxnIjoi.eyJpc3Mi",
+            "https://core.example/?t=eyJhbGciOi.eyJpc3Mi.c2ln",
             "--eyJhbGciOi.eyJpc3Mi.c2ln",
             "Bearer eyJhbGciOi.eyJpc3Mi.c2ln",
             "\"eyJhbGciOi.eyJpc3Mi.c2ln\"",

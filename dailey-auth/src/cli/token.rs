@@ -10,6 +10,9 @@ use super::{Failure, complain};
 /// read, whatever comes.
 const MAX_INPUT_BYTES: u64 = MAX_TOKEN_BYTES as u64 + 2;
 
+/// What a terminal passes on of one line, on Linux: the rest is lost.
+const TERMINAL_LINE_BYTES: usize = 4095;
+
 /// What stands on standard input, less one newline at its end.
 ///
 /// Nothing else is mended: what a service would refuse is refused here.
@@ -29,6 +32,11 @@ pub(super) fn read() -> Result<String, Failure> {
     })?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
+    }
+    if interactive && bytes.len() >= TERMINAL_LINE_BYTES {
+        return Err(Failure::cannot_decide(
+            "a terminal cuts a line as long as this one: put the token into a file and give it with `< FILE`",
+        ));
     }
     Ok(text(bytes))
 }

@@ -127,8 +127,39 @@ impl fmt::Display for Thumbprint {
 pub(crate) struct Jwk {
     pub(crate) kid: Option<Box<str>>,
     pub(crate) key: Result<RsaKey, SkipReason>,
-    /// The modulus of a key whose private half stands in the document, as it is written there.
-    pub(crate) betrayed: Option<Box<str>>,
+    /// What a key is known by whose private half stands in the document.
+    pub(crate) betrayed: Option<Betrayed>,
+}
+
+/// A key whose private half is public. Whoever writes such an entry may write its modulus
+/// carelessly, too, so it is read leniently here, where that refuses more.
+pub(crate) struct Betrayed {
+    kid: Option<Box<str>>,
+    modulus: Option<Vec<u8>>,
+}
+
+impl Betrayed {
+    fn new(kid: Option<&str>, n: Option<&str>) -> Self {
+        Self {
+            kid: kid.map(Into::into),
+            modulus: n.and_then(modulus_however_written),
+        }
+    }
+
+    /// Whether the key of this id is the same one, as far as anybody can tell.
+    pub(crate) fn is(&self, kid: Option<&str>, key: &RsaKey) -> bool {
+        let same_kid = kid.is_some() && kid == self.kid.as_deref();
+        same_kid || self.modulus.is_some() && self.modulus == modulus_however_written(key.modulus())
+    }
+}
+
+/// A number's bytes from base64 with or without padding, of either alphabet, with or without
+/// leading zeros.
+fn modulus_however_written(n: &str) -> Option<Vec<u8>> {
+    let url = n.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let bytes = base64url::decode_vec(&url, 0)?;
+    let first = bytes.iter().position(|byte| *byte != 0)?;
+    bytes.get(first..).map(<[u8]>::to_vec)
 }
 
 impl Jwk {
@@ -138,7 +169,7 @@ impl Jwk {
         json::read_object(object.as_bytes(), JWKS_LIMITS, |name, value| {
             members.take(name, value);
         })?;
-        let kid = members
+        let kid: Option<Box<str>> = members
             .kid
             .and_then(Value::text)
             .filter(|kid| is_kid(*kid))
@@ -148,8 +179,10 @@ impl Jwk {
             None => Err(SkipReason::KidMissing),
             Some(_) => members.rsa_key(),
         };
-        let modulus = || members.n.and_then(Value::text).map(Text::unescaped);
-        let betrayed = members.private.then(modulus).flatten().map(Into::into);
+        let betrayed = members.private.then(|| {
+            let n = members.n.and_then(Value::text).map(Text::unescaped);
+            Betrayed::new(kid.as_deref(), n.as_deref())
+        });
         Ok(Self { kid, key, betrayed })
     }
 

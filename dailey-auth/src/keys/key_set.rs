@@ -165,7 +165,9 @@ fn judge(mut entries: Vec<Jwk>) -> Vec<JudgedKey> {
         .collect();
     for entry in &mut entries {
         if let Ok(key) = &entry.key
-            && betrayed.iter().any(|modulus| **modulus == *key.modulus())
+            && betrayed
+                .iter()
+                .any(|known| known.is(entry.kid.as_deref(), key))
         {
             entry.key = Err(SkipReason::PrivateKey);
         }
