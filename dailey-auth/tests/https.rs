@@ -1,5 +1,7 @@
 //! The key set over TLS: a private authority, HTTP/1.1 and HTTP/2, and certificates that must not do.
 
+#![allow(clippy::unwrap_used)] // what fails here says so by failing
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
