@@ -333,7 +333,9 @@ async fn a_snapshot_is_as_old_as_the_last_success_and_what_killed_writers_left_i
     let leave = |name: &str, age: Option<std::time::SystemTime>| {
         let path = folder.join(name);
         let file = std::fs::File::create(&path).unwrap();
-        age.map(|age| file.set_modified(age).unwrap());
+        if let Some(age) = age {
+            file.set_modified(age).unwrap();
+        }
         path
     };
     let abandoned = leave("jwks.snapshot.0123456789abcdef.tmp", Some(long_ago));
