@@ -91,6 +91,7 @@ fn headers_are_held_to_the_allow_list() {
         (json!("at+jwt+x"), "type_not_allowed"),
         (json!("x/at+jwt"), "type_not_allowed"),
         (json!("application/application/at+jwt"), "type_not_allowed"),
+        (json!("application/x/at+jwt"), "type_not_allowed"),
         (json!("application/"), "type_not_allowed"),
         (json!(""), "type_not_allowed"),
         (json!(1), "type_not_allowed"),
@@ -519,6 +520,14 @@ fn a_verifier_cannot_be_built_half_configured() {
     assert_eq!(
         setting(Verifier::builder(ISSUER, [APP]).leeway(day)),
         Err("leeway")
+    );
+    assert_eq!(
+        setting(Verifier::builder(ISSUER, [APP]).leeway(Duration::from_secs(300))),
+        Ok(())
+    );
+    assert_eq!(
+        setting(Verifier::builder(ISSUER, [APP]).max_lifetime(day * 366)),
+        Ok(())
     );
     assert_eq!(
         setting(Verifier::builder(ISSUER, [APP]).max_lifetime(Duration::ZERO)),

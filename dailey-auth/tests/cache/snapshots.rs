@@ -312,8 +312,8 @@ async fn only_a_private_plain_file_is_a_snapshot() {
     std::fs::create_dir(&path).unwrap();
     is_ignored("a folder", "name a plain file");
     std::fs::remove_dir(&path).unwrap();
-    let made = Command::new("mkfifo").arg(&path).status().unwrap();
-    assert!(made.success());
+    let pipe = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(pipe.success());
     is_ignored("a pipe, which nobody writes", "name a plain file");
     std::fs::remove_file(&path).unwrap();
 
@@ -327,11 +327,15 @@ async fn only_a_private_plain_file_is_a_snapshot() {
 async fn a_snapshot_is_as_old_as_the_last_success_and_what_killed_writers_left_is_swept_up() {
     let scene = Scene::new().await;
     let folder = scene.folder.path();
-    let long_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
+    let long_ago = std::time::SystemTime::now()
+        .checked_sub(Duration::from_secs(7200))
+        .unwrap();
     let leave = |name: &str, age: Option<std::time::SystemTime>| {
         let path = folder.join(name);
         let file = std::fs::File::create(&path).unwrap();
-        age.map(|age| file.set_modified(age).unwrap());
+        if let Some(age) = age {
+            file.set_modified(age).unwrap();
+        }
         path
     };
     let abandoned = leave("jwks.snapshot.0123456789abcdef.tmp", Some(long_ago));
