@@ -8,8 +8,10 @@ use crate::error::ConfigError;
 #[cfg(feature = "jwks-http")]
 use crate::jwks::{self, DEFAULT_TRUST_FOR, HttpSettings, MAX_REFRESH_INTERVAL, MAX_TRUST_FOR};
 use crate::keys::{KeySet, ServedKeys};
+use crate::observer::{Observer, Observers};
 use crate::policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, Policy};
 
+use super::tally::Tally;
 use super::{Inner, Keys, Verifier};
 
 /// Describes a [`Verifier`]. Everything but issuer and audiences has a strict default.
@@ -22,6 +24,7 @@ pub struct VerifierBuilder {
     max_lifetime: Duration,
     key_set: Option<KeySet>,
     clock: Arc<dyn Clock>,
+    observers: Vec<Box<dyn Observer>>,
     #[cfg(feature = "jwks-http")]
     live: Live,
 }
@@ -62,6 +65,7 @@ impl VerifierBuilder {
             max_lifetime: DEFAULT_MAX_LIFETIME,
             key_set: None,
             clock: Arc::new(SystemClock::new()),
+            observers: Vec::new(),
             #[cfg(feature = "jwks-http")]
             live: Live {
                 given: None,
@@ -117,6 +121,13 @@ impl VerifierBuilder {
         self
     }
 
+    /// Tells `observer` of every verdict and of what happens to the key set. May be called more
+    /// than once: each of them is told. Default: nobody, which costs nothing.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
     /// Checks everything and makes the verifier. No network call is made or waited for.
     ///
     /// With a key set that is fetched, the refresher starts on the current tokio runtime, which
@@ -134,6 +145,7 @@ impl VerifierBuilder {
             self.leeway,
             self.max_lifetime,
         )?;
+        let observers = Observers::new(self.observers);
         #[cfg(feature = "jwks-http")]
         let keys = match self.key_set {
             Some(keys) => match self.live.given {
@@ -145,7 +157,7 @@ impl VerifierBuilder {
                     ));
                 }
             },
-            None => Keys::Live(self.live.start(&self.issuer, &self.clock)?),
+            None => Keys::Live(self.live.start(&self.issuer, &self.clock, &observers)?),
         };
         #[cfg(not(feature = "jwks-http"))]
         let keys = {
@@ -159,6 +171,8 @@ impl VerifierBuilder {
                 policy,
                 keys,
                 clock: self.clock,
+                tally: Tally::default(),
+                observers,
             }),
         })
     }
@@ -242,7 +256,12 @@ impl VerifierBuilder {
 
 #[cfg(feature = "jwks-http")]
 impl Live {
-    fn start(self, issuer: &str, clock: &Arc<dyn Clock>) -> Result<jwks::LiveKeys, ConfigError> {
+    fn start(
+        self,
+        issuer: &str,
+        clock: &Arc<dyn Clock>,
+        observers: &Observers,
+    ) -> Result<jwks::LiveKeys, ConfigError> {
         if let Some(interval) = self.refresh_interval
             && !(Duration::from_secs(1)..=MAX_REFRESH_INTERVAL).contains(&interval)
         {
@@ -280,7 +299,7 @@ impl Live {
         let snapshot = self.snapshot_path.map(|path| {
             jwks::SnapshotFile::new(path, issuer, source.identity(), Arc::clone(clock))
         });
-        let fetcher = jwks::Fetcher::new(source, self.http)?;
+        let fetcher = jwks::Fetcher::new(source, self.http, observers.clone())?;
         let rules = jwks::Rules {
             refresh_interval: self.refresh_interval,
             trust_for: self.trust_for,
