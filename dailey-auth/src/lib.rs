@@ -3,7 +3,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What may use what is in ARCHITECTURE.md of the repository: error, clock, text, token, policy, keys,
-// jwks, verifier, environment, integrations, testing, cli, each of them only what stands before it.
+// observer, jwks, verifier, metrics, environment, integrations, testing, cli, each of them only what
+// stands before it.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -14,6 +15,9 @@ mod integrations;
 #[cfg(feature = "jwks-http")]
 mod jwks;
 mod keys;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+mod observer;
 mod policy;
 mod text;
 mod token;
@@ -38,11 +42,16 @@ pub use jwks::{
     DEFAULT_REFRESH_INTERVAL, DEFAULT_TRUST_FOR, MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL,
 };
 pub use keys::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
+#[cfg(feature = "jwks-http")]
+pub use observer::KeySetEvent;
+pub use observer::Observer;
 pub use policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, MAX_LEEWAY, MAX_LIFETIME_LIMIT};
 pub use token::{
     Audiences, Claims, Header, MAX_AUDIENCES, MAX_KID_BYTES, MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES,
     NumericDate,
 };
+#[cfg(feature = "jwks-http")]
+pub use verifier::RefreshCounts;
 pub use verifier::blocking;
 pub use verifier::{Health, KeyHealth, KeysState, Verified, Verifier, VerifierBuilder};
 

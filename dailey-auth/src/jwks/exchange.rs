@@ -11,6 +11,7 @@
 //! knows tasks, timers or the network.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Clock;
 use crate::keys::{KeySet, ServedKeys};
@@ -40,6 +41,9 @@ struct Shared {
     published: Slot<Published>,
     wake: Notify,
     clock: Arc<dyn Clock>,
+    /// Whether nobody has confirmed what is served since it was last looked for. Counted by, not
+    /// decided by: it need not be ordered with anything.
+    stale: AtomicBool,
 }
 
 impl Shared {
@@ -83,6 +87,7 @@ pub(super) fn exchange(cache: Cache, clock: Arc<dyn Clock>) -> (LiveKeys, Driver
         published: Slot::new(restored),
         wake: Notify::new(),
         clock,
+        stale: AtomicBool::new(true),
     });
     let (sender, receiver) = watch::channel(Progress::default());
     let keys = LiveKeys {
@@ -107,6 +112,11 @@ impl LiveKeys {
     /// What is served now; one atomic load.
     pub(crate) fn load(&self) -> Loaded<Published> {
         self.shared.published.load()
+    }
+
+    /// Whether what is served is older than it should be.
+    pub(crate) fn serves_stale(&self) -> bool {
+        self.shared.stale.load(Ordering::Relaxed)
     }
 
     /// Whether it is known, without touching anything, that `kid` cannot be had now.
@@ -205,6 +215,7 @@ impl Driver {
             let before = before.map(|before| Arc::clone(before.keys.key_set()));
             (trusted.keys, before)
         });
+        self.shared.stale.store(!status.fresh, Ordering::Relaxed);
         self.tell(progress);
         Landing { served, status }
     }

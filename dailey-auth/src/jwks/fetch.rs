@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::error::{ConfigError, FetchError, KeySetError};
 use crate::keys::{KeySet, MAX_JWKS_BYTES, SkipReason, SkippedKey};
+use crate::observer::{KeySetEvent, Observers};
 
 use super::cache::FetchOutcome;
 use super::freshness;
@@ -44,6 +45,7 @@ pub(crate) struct Fetcher {
     source: Source,
     client: Option<Client>,
     pinned_thumbprints: Option<Vec<String>>,
+    observers: Observers,
 }
 
 /// What a place answered, before it is looked at.
@@ -59,7 +61,11 @@ enum Answer {
 }
 
 impl Fetcher {
-    pub(crate) fn new(source: Source, settings: HttpSettings) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        source: Source,
+        settings: HttpSettings,
+        observers: Observers,
+    ) -> Result<Self, ConfigError> {
         let client = match &source {
             Source::Address(url) => Some(client(url, settings.root_certificate_pem.as_deref())?),
             Source::File(_) => None,
@@ -68,6 +74,7 @@ impl Fetcher {
             source,
             client,
             pinned_thumbprints: settings.pinned_thumbprints,
+            observers,
         })
     }
 
@@ -119,14 +126,37 @@ impl Fetcher {
 
     /// The usable and, where pinned, pinned keys of a document.
     pub(crate) fn take_in(&self, document: &[u8]) -> Result<KeySet, FetchError> {
-        let (keys, skipped) = KeySet::from_json(document).map_err(FetchError::KeySet)?;
-        tell_skipped(&skipped);
+        let (keys, skipped) = KeySet::read(document).map_err(FetchError::KeySet)?;
+        self.tell_skipped(&skipped);
+        let keys = keys.ok_or(FetchError::KeySet(KeySetError::NoUsableKey))?;
         let Some(pinned) = &self.pinned_thumbprints else {
             return Ok(keys);
         };
         let (keys, skipped) = keys.pinned(pinned);
-        tell_skipped(&skipped);
+        self.tell_skipped(&skipped);
         keys.ok_or(FetchError::KeySet(KeySetError::NoUsableKey))
+    }
+
+    fn tell_skipped(&self, skipped: &[SkippedKey]) {
+        for key in skipped {
+            let (kid, reason) = (key.kid(), key.reason());
+            let shown = kid.unwrap_or("(none)");
+            let event = if reason == SkipReason::PrivateKey {
+                tracing::error!(
+                    kid = shown,
+                    "the issuer publishes a private key: have it replaced at once"
+                );
+                KeySetEvent::PrivateKey { kid }
+            } else {
+                tracing::warn!(kid = shown, %reason, "a key of the issuer's set is skipped");
+                KeySetEvent::KeySkipped { kid, reason }
+            };
+            self.observers.tell(|observer| observer.key_set(&event));
+        }
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.observers
     }
 }
 
@@ -263,18 +293,4 @@ fn is_json(content_type: &str) -> bool {
         .to_ascii_lowercase();
     media_type == "application/json"
         || (media_type.starts_with("application/") && media_type.ends_with("+json"))
-}
-
-fn tell_skipped(skipped: &[SkippedKey]) {
-    for key in skipped {
-        let kid = key.kid().unwrap_or("(none)");
-        if key.reason() == SkipReason::PrivateKey {
-            tracing::error!(
-                kid,
-                "the issuer publishes a private key: have it replaced at once"
-            );
-        } else {
-            tracing::warn!(kid, reason = %key.reason(), "a key of the issuer's set is skipped");
-        }
-    }
 }

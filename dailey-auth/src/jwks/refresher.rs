@@ -11,6 +11,7 @@ use tracing::Instrument;
 use crate::clock::Clock;
 use crate::error::FetchError;
 use crate::keys::KeySet;
+use crate::observer::KeySetEvent;
 
 use super::cache::{Cache, FetchOutcome, Next};
 use super::exchange::{Driver, LiveKeys, exchange};
@@ -108,19 +109,59 @@ impl Refresher {
         let Some((keys, before)) = landing.served else {
             let status = landing.status;
             let error = status.last_error.unwrap_or(FetchError::Internal);
-            let retry_in_ms = status.next_refresh.saturating_sub(now).as_millis();
-            tracing::warn!(%error, failures = status.failures, retry_in_ms, "the key set could not be refreshed");
+            let retry_in = status.next_refresh.saturating_sub(now);
+            let failures = status.failures;
+            let retry_in_ms = retry_in.as_millis();
+            tracing::warn!(%error, failures, retry_in_ms, "the key set could not be refreshed");
+            self.tell(KeySetEvent::Failed {
+                error,
+                failures,
+                retry_in,
+            });
             return None;
         };
-        if before.is_some_and(|before| Arc::ptr_eq(&before, &keys)) {
+        if before
+            .as_ref()
+            .is_some_and(|before| Arc::ptr_eq(before, &keys))
+        {
             tracing::debug!("the key set is confirmed");
+            self.tell(KeySetEvent::Confirmed);
         } else {
             tracing::info!(?keys, "the key set has changed");
+            self.tell(KeySetEvent::Changed {
+                keys: keys.kids().len(),
+            });
+            self.tell_differences(before.as_deref(), &keys);
         }
         Some(Unsaved {
             keys,
             fetched_at: self.driver.clock().now(),
         })
+    }
+
+    /// Tells of each key that came, went, or is another one under the same id.
+    fn tell_differences(&self, before: Option<&KeySet>, now: &KeySet) {
+        let thumbprint_before = |kid| before.and_then(|before| before.thumbprint(kid));
+        for kid in now.kids() {
+            let thumbprint = &*now.thumbprint(kid).unwrap_or_default();
+            match thumbprint_before(kid) {
+                None => self.tell(KeySetEvent::KeyAdded { kid, thumbprint }),
+                Some(before) if before == thumbprint => {}
+                Some(_) => {
+                    tracing::warn!(kid, "another key has come under a known key id");
+                    self.tell(KeySetEvent::KeyReplaced { kid, thumbprint });
+                }
+            }
+        }
+        let removed = before.into_iter().flat_map(KeySet::kids);
+        for kid in removed.filter(|kid| now.find(kid).is_none()) {
+            self.tell(KeySetEvent::KeyRemoved { kid });
+        }
+    }
+
+    fn tell(&self, event: KeySetEvent<'_>) {
+        let observers = self.fetcher.observers();
+        observers.tell(|observer| observer.key_set(&event));
     }
 }
 

@@ -43,11 +43,15 @@ impl KeySet {
     ///
     /// [`KeySetError`] when the document is too large or malformed, or when no key is usable.
     pub fn from_json(json: &[u8]) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
+        let (keys, skipped) = Self::read(json)?;
+        Ok((keys.ok_or(KeySetError::NoUsableKey)?, skipped))
+    }
+
+    /// The same, which also tells why there is no usable key.
+    pub(crate) fn read(json: &[u8]) -> Result<(Option<Self>, Vec<SkippedKey>), KeySetError> {
         let (keys, skipped) = sort_out(Self::judge_json(json)?);
-        if keys.is_empty() {
-            return Err(KeySetError::NoUsableKey);
-        }
-        Ok((Self { keys: keys.into() }, skipped))
+        let keys = (!keys.is_empty()).then(|| Self { keys: keys.into() });
+        Ok((keys, skipped))
     }
 
     /// What becomes of each entry of a document, in its order.

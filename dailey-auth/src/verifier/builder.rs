@@ -9,8 +9,10 @@ use crate::error::ConfigError;
 #[cfg(feature = "jwks-http")]
 use crate::jwks::{self, DEFAULT_TRUST_FOR, HttpSettings, MAX_REFRESH_INTERVAL, MAX_TRUST_FOR};
 use crate::keys::{KeySet, ServedKeys};
+use crate::observer::{Observer, Observers};
 use crate::policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, Policy};
 
+use super::tally::Tally;
 use super::{Inner, Keys, Verifier, blocking};
 
 /// Describes a [`Verifier`], or a [`blocking::Verifier`]. Everything but issuer and audiences has a
@@ -30,6 +32,7 @@ struct Settings {
     max_lifetime: Duration,
     key_set: Option<KeySet>,
     clock: Arc<dyn Clock>,
+    observers: Vec<Box<dyn Observer>>,
     #[cfg(feature = "jwks-http")]
     live: Live,
 }
@@ -70,6 +73,7 @@ impl<V> VerifierBuilder<V> {
             max_lifetime: DEFAULT_MAX_LIFETIME,
             key_set: None,
             clock: Arc::new(SystemClock::new()),
+            observers: Vec::new(),
             #[cfg(feature = "jwks-http")]
             live: Live {
                 given: None,
@@ -129,6 +133,13 @@ impl<V> VerifierBuilder<V> {
         self
     }
 
+    /// Tells `observer` of every verdict and of what happens to the key set. May be called more
+    /// than once: each of them is told. Default: nobody, which costs nothing.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.settings.observers.push(Box::new(observer));
+        self
+    }
+
     /// Describes a [`blocking::Verifier`] with these settings instead.
     pub fn blocking(self) -> VerifierBuilder<blocking::Verifier> {
         VerifierBuilder {
@@ -172,6 +183,7 @@ impl Settings {
             self.leeway,
             self.max_lifetime,
         )?;
+        let observers = Observers::new(self.observers);
         #[cfg(feature = "jwks-http")]
         let keys = match self.key_set {
             Some(keys) => match self.live.given {
@@ -183,7 +195,7 @@ impl Settings {
                     ));
                 }
             },
-            None => Keys::Live(self.live.start(&self.issuer, &self.clock)?),
+            None => Keys::Live(self.live.start(&self.issuer, &self.clock, &observers)?),
         };
         #[cfg(not(feature = "jwks-http"))]
         let keys = {
@@ -197,6 +209,8 @@ impl Settings {
                 policy,
                 keys,
                 clock: self.clock,
+                tally: Tally::default(),
+                observers,
             }),
         })
     }
@@ -286,7 +300,12 @@ impl<V> VerifierBuilder<V> {
 
 #[cfg(feature = "jwks-http")]
 impl Live {
-    fn start(self, issuer: &str, clock: &Arc<dyn Clock>) -> Result<jwks::LiveKeys, ConfigError> {
+    fn start(
+        self,
+        issuer: &str,
+        clock: &Arc<dyn Clock>,
+        observers: &Observers,
+    ) -> Result<jwks::LiveKeys, ConfigError> {
         if let Some(interval) = self.refresh_interval
             && !(Duration::from_secs(1)..=MAX_REFRESH_INTERVAL).contains(&interval)
         {
@@ -324,7 +343,7 @@ impl Live {
         let snapshot = self.snapshot_path.map(|path| {
             jwks::SnapshotFile::new(path, issuer, source.identity(), Arc::clone(clock))
         });
-        let fetcher = jwks::Fetcher::new(source, self.http)?;
+        let fetcher = jwks::Fetcher::new(source, self.http, observers.clone())?;
         let rules = jwks::Rules {
             refresh_interval: self.refresh_interval,
             trust_for: self.trust_for,

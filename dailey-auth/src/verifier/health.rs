@@ -8,6 +8,8 @@ use crate::error::FetchError;
 use crate::jwks::{Moment, Published, Status};
 use crate::keys::KeySet;
 
+use super::tally::Tally;
+
 /// The state of a verifier's key set at one moment.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -34,6 +36,28 @@ pub struct Health {
     /// Fetches that unknown key ids may still cause at this moment.
     #[cfg(feature = "jwks-http")]
     pub unknown_kid_budget: u32,
+    /// How the fetches ended so far.
+    #[cfg(feature = "jwks-http")]
+    pub refreshes: RefreshCounts,
+    /// Tokens accepted with keys that nobody had confirmed when they should have been: they came
+    /// from the disk, or the last fetch failed.
+    pub stale_served: u64,
+    /// Verifications that did not end with a token accepted, by code
+    /// ([`VerifyError::code`](crate::VerifyError::code)); only codes that occurred.
+    pub refused: Vec<(&'static str, u64)>,
+}
+
+/// How a verifier's fetches ended since it was built.
+#[cfg(feature = "jwks-http")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RefreshCounts {
+    /// With a key set that differs from the one before.
+    pub changed: u64,
+    /// With the same keys as before.
+    pub confirmed: u64,
+    /// Without a usable key set; the keys at hand stayed.
+    pub failed: u64,
 }
 
 /// Whether tokens can be verified.
@@ -83,6 +107,10 @@ impl Health {
             last_error: None,
             #[cfg(feature = "jwks-http")]
             unknown_kid_budget: 0,
+            #[cfg(feature = "jwks-http")]
+            refreshes: RefreshCounts::default(),
+            stale_served: 0,
+            refused: Vec::new(),
         }
     }
 
@@ -110,7 +138,21 @@ impl Health {
             failures: status.failures,
             last_error: status.last_error,
             unknown_kid_budget: status.budget_left,
+            refreshes: RefreshCounts {
+                changed: status.counts.changed,
+                confirmed: status.counts.confirmed,
+                failed: status.counts.failed,
+            },
+            stale_served: 0,
+            refused: Vec::new(),
         }
+    }
+
+    /// With what was counted along the way.
+    pub(crate) fn with_counts(mut self, tally: &Tally) -> Self {
+        self.stale_served = tally.stale();
+        self.refused = tally.refused().filter(|(_, count)| *count > 0).collect();
+        self
     }
 }
 

@@ -9,11 +9,14 @@ mod builder;
 #[cfg(feature = "cli")]
 mod examine;
 mod health;
+mod tally;
 mod verified;
 
 pub use builder::VerifierBuilder;
 #[cfg(feature = "cli")]
 pub(crate) use examine::Examination;
+#[cfg(feature = "jwks-http")]
+pub use health::RefreshCounts;
 pub use health::{Health, KeyHealth, KeysState};
 pub use verified::Verified;
 
@@ -26,8 +29,12 @@ use crate::error::{Rejection, VerifyError};
 #[cfg(feature = "jwks-http")]
 use crate::jwks::{LiveKeys, UnknownKid};
 use crate::keys::{RsaKey, ServedKeys};
+#[cfg(feature = "jwks-http")]
+use crate::observer::KeySetEvent;
+use crate::observer::{Observer, Observers};
 use crate::policy::Policy;
 use crate::token::{Claims, Compact, Payload, TokenHeader};
+use tally::Tally;
 
 /// Verifies the access tokens of one issuer for one service.
 ///
@@ -53,10 +60,12 @@ pub struct Verifier {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     policy: Policy,
     keys: Keys,
     clock: Arc<dyn Clock>,
+    tally: Tally,
+    observers: Observers,
 }
 
 /// Where the keys are.
@@ -99,13 +108,14 @@ impl Verifier {
         return self.try_verify(token);
         #[cfg(feature = "jwks-http")]
         {
-            match self.inner.verify_now(token) {
+            let verdict = match self.inner.verify_now(token) {
                 Step::Done(verdict) => verdict,
                 Step::Join(flight) => {
                     let landed = self.landed(flight).await;
                     self.inner.verify_after_fetch(token, landed)
                 }
-            }
+            };
+            self.inner.told(verdict)
         }
     }
 
@@ -117,10 +127,11 @@ impl Verifier {
         token: &str,
         landed: impl FnOnce(u64) -> bool,
     ) -> Result<Verified, VerifyError> {
-        match self.inner.verify_now(token) {
+        let verdict = match self.inner.verify_now(token) {
             Step::Done(verdict) => verdict,
             Step::Join(flight) => self.inner.verify_after_fetch(token, landed(flight)),
-        }
+        };
+        self.inner.told(verdict)
     }
 
     /// Waits until a fetch has ended or takes too long; whether it ended well in time.
@@ -143,11 +154,12 @@ impl Verifier {
     ///
     /// As [`verify`](Self::verify).
     pub fn try_verify(&self, token: &str) -> Result<Verified, VerifyError> {
-        match self.inner.verify_now(token) {
+        let verdict = match self.inner.verify_now(token) {
             Step::Done(verdict) => verdict,
             #[cfg(feature = "jwks-http")]
             Step::Join(_) => Err(Unavailable::KeysUnavailable.into()),
-        }
+        };
+        self.inner.told(verdict)
     }
 
     /// Waits until there is a key set, at most `patience`. Nothing requires this: a verifier
@@ -189,7 +201,7 @@ impl Verifier {
 
     /// What an operator asks: how old the keys are, which ones there are, what went wrong last.
     pub fn health(&self) -> Health {
-        match &self.inner.keys {
+        let health = match &self.inner.keys {
             Keys::Fixed(keys) => Health::fixed(keys.key_set()),
             #[cfg(feature = "jwks-http")]
             Keys::Live(keys) => {
@@ -201,7 +213,8 @@ impl Verifier {
                     now,
                 )
             }
-        }
+        };
+        health.with_counts(&self.inner.tally)
     }
 
     /// The issuer whose tokens are accepted.
@@ -213,6 +226,30 @@ impl Verifier {
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+/// For `metrics`: what is counted, without keeping the verifier alive.
+#[cfg(feature = "metrics")]
+impl Verifier {
+    pub(crate) fn observe_counts(&self) -> std::sync::Weak<Inner> {
+        self.inner.tally.start_counting_accepted();
+        Arc::downgrade(&self.inner)
+    }
+
+    pub(crate) fn alive(inner: &std::sync::Weak<Inner>) -> Option<Self> {
+        inner.upgrade().map(|inner| Self { inner })
+    }
+
+    pub(crate) fn counts(&self) -> (Health, u64, impl Iterator<Item = (&'static str, u64)>) {
+        let tally = &self.inner.tally;
+        (self.health(), tally.accepted(), tally.refused())
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
     }
 }
 
@@ -240,6 +277,25 @@ impl From<Rejection> for Step {
 }
 
 impl Inner {
+    /// The verdict, counted and told to who observes.
+    fn told(&self, verdict: Result<Verified, VerifyError>) -> Result<Verified, VerifyError> {
+        match &verdict {
+            Ok(_) => {
+                #[cfg(feature = "jwks-http")]
+                if matches!(&self.keys, Keys::Live(live) if live.serves_stale()) {
+                    self.tally.count_stale();
+                }
+                self.tally.count_accepted();
+                self.observers.tell(Observer::accepted);
+            }
+            Err(error) => {
+                self.tally.count_refused(*error);
+                self.observers.tell(|observer| observer.refused(error));
+            }
+        }
+        verdict
+    }
+
     fn verify_now(&self, token: &str) -> Step {
         match &self.keys {
             Keys::Fixed(keys) => {
@@ -315,6 +371,7 @@ impl Inner {
         let trusted = published.filter(|published| self.clock.monotonic() < published.until);
         self.verify_with(token, trusted.map(|trusted| &trusted.keys), |opened| {
             if published.is_some() && trusted.is_none() {
+                live.wake();
                 return Step::Done(Err(Unavailable::KeysExpired.into()));
             }
             let kid = opened.header.kid().unescaped();
@@ -331,6 +388,11 @@ impl Inner {
                 None if published.is_some() => UnknownKid::NotInSet,
                 None => UnknownKid::Unavailable,
             };
+            let event = match said {
+                UnknownKid::Join(_) => KeySetEvent::UnknownKidJoined,
+                _ => KeySetEvent::UnknownKidRefused,
+            };
+            self.observers.tell(|observer| observer.key_set(&event));
             match said {
                 UnknownKid::NotInSet => Rejection::KidUnknown.into(),
                 UnknownKid::Unavailable => Step::Done(Err(Unavailable::KeysUnavailable.into())),

@@ -151,6 +151,15 @@ pub(crate) struct Status {
     pub(crate) failures: u32,
     pub(crate) last_error: Option<FetchError>,
     pub(crate) budget_left: u32,
+    pub(crate) counts: Counts,
+}
+
+/// How the fetches ended so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    pub(crate) changed: u64,
+    pub(crate) confirmed: u64,
+    pub(crate) failed: u64,
 }
 
 /// The fetch under way.
@@ -177,6 +186,7 @@ pub(crate) struct Cache {
     due: Moment,
     failures: u32,
     last_error: Option<FetchError>,
+    counts: Counts,
     budget: Budget,
     /// Key ids that the next fetch is to tell about.
     asked: Vec<Box<str>>,
@@ -196,6 +206,7 @@ impl Cache {
             due: now,
             failures: 0,
             last_error: None,
+            counts: Counts::default(),
             budget: Budget::full(now),
             asked: Vec::new(),
             negative: NegativeKids::default(),
@@ -275,8 +286,10 @@ impl Cache {
                 before,
             ) => {
                 if let Some(before) = before.filter(|before| before.keys.same_keys(&keys)) {
+                    self.counts.confirmed += 1;
                     (before.keys, etag, fresh_for)
                 } else {
+                    self.counts.changed += 1;
                     self.negative.clear();
                     (Arc::new(keys), etag, fresh_for)
                 }
@@ -285,6 +298,7 @@ impl Cache {
             (FetchOutcome::NotModified { fresh_for }, Some(before)) if before.etag.is_some() => {
                 // RFC 9111 section 4.3.4: what a 304 does not say stays as it was.
                 let fresh_for = fresh_for.or(before.fresh_for);
+                self.counts.confirmed += 1;
                 (before.keys, before.etag, fresh_for)
             }
             (FetchOutcome::NotModified { .. }, before) => {
@@ -318,6 +332,7 @@ impl Cache {
         let doubling = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         let longest = RETRY_FIRST.saturating_mul(doubling).min(RETRY_LONGEST);
         self.failures = self.failures.saturating_add(1);
+        self.counts.failed += 1;
         self.last_error = Some(error);
         let wait = longest.mul_f64(self.random()).max(RETRY_SHORTEST);
         self.due = now.saturating_add(wait);
@@ -422,6 +437,7 @@ impl Cache {
             failures: self.failures,
             last_error: self.last_error,
             budget_left: self.budget.left(now),
+            counts: self.counts,
         }
     }
 }
