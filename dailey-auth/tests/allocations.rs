@@ -6,6 +6,7 @@
 use allocation_counter::measure;
 use dailey_auth::testing::{ManualClock, SigningKey, TokenBuilder};
 use dailey_auth::{KeySet, MAX_TOKEN_BYTES, Verifier};
+use data_encoding::BASE64URL_NOPAD;
 
 const ISSUER: &str = "https://core.example";
 const NOW: i64 = 1_800_000_000;
@@ -73,6 +74,19 @@ fn an_accepted_token_costs_one_allocation_and_at_most_two() {
     );
     let escaped = TokenBuilder::sign_raw(header.as_bytes(), escaped.as_bytes(), &house.key);
     assert_eq!(house.allocations(&escaped), (2, "accepted"));
+}
+
+#[test]
+fn what_is_kept_of_a_token_is_its_payload_and_two_members_of_its_header() {
+    let house = House::new();
+    let token = good().sign(&house.key);
+    house.verifier.try_verify(&token).unwrap();
+    let payload = token.split('.').nth(1).unwrap();
+    let kept = BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap().len()
+        + house.key.kid().len()
+        + "at+jwt".len();
+    let info = measure(|| drop(house.verifier.try_verify(&token)));
+    assert_eq!(info.bytes_total, kept as u64);
 }
 
 #[test]

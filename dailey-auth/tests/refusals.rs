@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // what fails here says so by failing
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dailey_auth::testing::{ManualClock, SigningKey, TokenBuilder};
 use dailey_auth::{KeySet, MAX_TOKEN_BYTES, Verifier, VerifyError};
@@ -435,6 +435,10 @@ fn an_accepted_token_says_what_it_was_given() {
     assert!((claims.issued_at().as_secs_f64() - 1_800_000_000.25).abs() < 1e-6);
     assert_eq!(claims.expires_at().as_secs(), 1_800_000_600);
     assert_eq!(claims.not_before().unwrap().as_secs(), 1_800_000_000);
+    assert_eq!(
+        claims.issued_at().to_system_time(),
+        Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_250))
+    );
     assert_eq!(
         (claims.token_id(), claims.client_id()),
         (Some("j"), Some("c"))

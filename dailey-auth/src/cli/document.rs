@@ -2,6 +2,7 @@
 
 use crate::error::FetchError;
 use crate::jwks::{Fetcher, HttpSettings, Source};
+use crate::observer::Observers;
 
 /// The document at a place, or why it could not be had.
 pub(super) fn fetch(source: Source) -> Result<Vec<u8>, String> {
@@ -11,7 +12,8 @@ pub(super) fn fetch(source: Source) -> Result<Vec<u8>, String> {
         .build()
         .map_err(|error| error.to_string())?;
     let fetched = runtime.block_on(async {
-        let fetcher = Fetcher::new(source, HttpSettings::default()).map_err(|e| e.to_string())?;
+        let fetcher = Fetcher::new(source, HttpSettings::default(), Observers::new(Vec::new()))
+            .map_err(|e| e.to_string())?;
         fetcher
             .document()
             .await

@@ -235,15 +235,6 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// Refuses a payload segment that cannot be decoded.
-    pub(crate) fn check(segment: &str) -> Result<(), Rejection> {
-        if base64url::is_well_formed(segment.as_bytes()) {
-            Ok(())
-        } else {
-            Err(Rejection::TokenMalformed)
-        }
-    }
-
     /// Decodes a payload segment, with room for its header's `kid` and `typ`, so that the claims
     /// need no second allocation.
     pub(crate) fn decode(segment: &str, header: TokenHeader<'_>) -> Result<Self, Rejection> {
