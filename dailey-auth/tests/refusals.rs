@@ -92,6 +92,7 @@ fn headers_are_held_to_the_allow_list() {
         (json!("x/at+jwt"), "type_not_allowed"),
         (json!("application/application/at+jwt"), "type_not_allowed"),
         (json!("application/x/at+jwt"), "type_not_allowed"),
+        (json!("applicationxat+jwt"), "type_not_allowed"),
         (json!("application/"), "type_not_allowed"),
         (json!(""), "type_not_allowed"),
         (json!(1), "type_not_allowed"),
@@ -512,6 +513,12 @@ fn a_verifier_cannot_be_built_half_configured() {
     assert_eq!(setting(Verifier::builder(ISSUER, [APP])), Ok(()));
     assert_eq!(setting(Verifier::builder("", [APP])), Err("issuer"));
     assert_eq!(setting(Verifier::builder(" x", [APP])), Err("issuer"));
+    assert_eq!(setting(Verifier::builder("x\u{7}x", [APP])), Err("issuer"));
+    assert_eq!(setting(Verifier::builder("x".repeat(512), [APP])), Ok(()));
+    assert_eq!(
+        setting(Verifier::builder("x".repeat(513), [APP])),
+        Err("issuer")
+    );
     assert_eq!(
         setting(Verifier::builder(ISSUER, [""; 0])),
         Err("audiences")
