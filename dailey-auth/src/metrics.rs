@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `dailey_auth_verifications_total{code}` | counter | verdicts, by code; `accepted` from the registration on |
 //! | `dailey_auth_stale_served_total` | counter | tokens accepted with keys that nobody had confirmed in time |
+//! | `dailey_auth_token_cache_misses_total` | counter | tokens verified in full and then remembered, where a token cache is on |
 //! | `dailey_auth_key_set_refreshes_total{outcome}` | counter | fetches: `changed`, `confirmed`, `failed` |
 //! | `dailey_auth_key_set_age_seconds` | gauge | since the last success; absent without one |
 //! | `dailey_auth_next_refresh_seconds` | gauge | until the next routine refresh or retry |
@@ -80,11 +81,23 @@ impl Collector for VerifierMetrics {
             "outcome",
             refreshes,
         )?;
-        let stale = ConstCounter::new(health.stale_served);
-        let help = "Tokens accepted with keys that nobody had confirmed in time";
-        let name = "dailey_auth_stale_served";
-        let metric = encoder.encode_descriptor(name, help, None, stale.metric_type())?;
-        stale.encode(metric)?;
+        let totals = [
+            (
+                "dailey_auth_stale_served",
+                "Tokens accepted with keys that nobody had confirmed in time",
+                health.stale_served,
+            ),
+            (
+                "dailey_auth_token_cache_misses",
+                "Tokens verified in full and then remembered",
+                health.token_cache_misses,
+            ),
+        ];
+        for (name, help, total) in totals {
+            let counter = ConstCounter::new(total);
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
 
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let numbers = [

@@ -121,10 +121,10 @@ pub enum KeySetEvent<'a> {
 
 /// All observers of a verifier.
 #[derive(Clone)]
-pub(crate) struct Observers(Option<Arc<[Box<dyn Observer>]>>);
+pub(crate) struct Observers(Option<Arc<[Arc<dyn Observer>]>>);
 
 impl Observers {
-    pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
+    pub(crate) fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
         Self((!observers.is_empty()).then(|| observers.into()))
     }
 

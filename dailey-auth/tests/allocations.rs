@@ -77,6 +77,20 @@ fn an_accepted_token_costs_one_allocation_and_at_most_two() {
 }
 
 #[test]
+fn a_remembered_token_costs_one_allocation() {
+    let house = House::new();
+    let (keys, _) = KeySet::from_json(house.key.public_jwks().as_bytes()).unwrap();
+    let builder = Verifier::builder(ISSUER, ["a"]).key_set(keys);
+    let builder = builder.clock(ManualClock::at(NOW.unsigned_abs()));
+    let verifier = builder.token_cache(8).build().unwrap();
+    let token = good().claim("scope", "\u{1f600}\n").sign(&house.key);
+    verifier.try_verify(&token).unwrap();
+    let info = measure(|| drop(verifier.try_verify(&token)));
+    assert_eq!(info.count_total, 1);
+    assert_eq!(verifier.health().token_cache_misses, 1);
+}
+
+#[test]
 fn what_is_kept_of_a_token_is_its_payload_and_two_members_of_its_header() {
     let house = House::new();
     let token = good().sign(&house.key);

@@ -40,8 +40,9 @@ impl RsaKey {
         if signature.len() != encoded_length(self.modulus_bytes) {
             return false;
         }
-        base64url::decode::<512>(signature)
-            .is_some_and(|signature| self.key.verify_sig(message, &signature).is_ok())
+        let mut bytes = base64url::Buffer::<512>::new();
+        base64url::decode_into(&mut bytes, signature)
+            .is_some_and(|signature| self.key.verify_sig(message, signature).is_ok())
     }
 
     /// The modulus as canonical base64url.

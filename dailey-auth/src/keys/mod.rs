@@ -11,7 +11,7 @@ mod vectors;
 
 pub use key_set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkipReason, SkippedKey};
 
-pub(crate) use jwk::RsaKey;
+pub(crate) use jwk::{RsaKey, Thumbprint};
 #[cfg(feature = "cli")]
 pub(crate) use key_set::{JWKS_LIMITS, JudgedKey};
 pub(crate) use served::ServedKeys;

@@ -56,15 +56,26 @@ fn value(byte: u8) -> Option<u8> {
     }
 }
 
-/// Decodes into a buffer that stays on the stack up to `N` bytes; `None` unless canonical.
-pub(crate) fn decode<const N: usize>(text: &str) -> Option<SmallVec<[u8; N]>> {
+/// Room for decoded bytes: on the stack up to `N`. The caller has it, so that it is never moved.
+pub(crate) type Buffer<const N: usize> = SmallVec<[u8; N]>;
+
+/// Decodes into an empty buffer; `None` unless canonical.
+pub(crate) fn decode_into<'b, const N: usize>(
+    buffer: &'b mut Buffer<N>,
+    text: &str,
+) -> Option<&'b [u8]> {
     let length = BASE64URL_NOPAD.decode_len(text.len()).ok()?;
-    let mut bytes = SmallVec::from_elem(0, length);
-    let written = BASE64URL_NOPAD
-        .decode_mut(text.as_bytes(), &mut bytes)
-        .ok()?;
-    bytes.truncate(written);
-    Some(bytes)
+    buffer.resize(length, 0);
+    let written = BASE64URL_NOPAD.decode_mut(text.as_bytes(), buffer).ok()?;
+    buffer.get(..written)
+}
+
+/// Decodes into a buffer of its own; `None` unless canonical.
+pub(crate) fn decode<const N: usize>(text: &str) -> Option<Buffer<N>> {
+    let mut buffer = Buffer::new();
+    let written = decode_into(&mut buffer, text)?.len();
+    buffer.truncate(written);
+    Some(buffer)
 }
 
 /// Decodes onto the heap with room for `spare` further bytes; `None` unless canonical.

@@ -171,8 +171,9 @@ impl Claims {
         let mut text = String::from_utf8(payload.bytes).map_err(|_| Rejection::JsonInvalid)?;
         let json_length = text.len();
         let found = Found::read(&text)?;
-        let required = |value: Option<Value<'_>>, claim| {
-            text_claim(&text, value.ok_or(Rejection::ClaimMissing(claim))?, claim)
+        let required = |value: Option<Value<'_>>, claim| match value {
+            Some(value) => text_claim(&text, value, claim),
+            None => Err(Rejection::ClaimMissing(claim)),
         };
         let optional = |value: Option<Value<'_>>, claim| {
             value
@@ -265,7 +266,10 @@ impl WrittenText {
 }
 
 fn text_claim(read: &str, value: Value<'_>, claim: ClaimName) -> Result<WrittenText, Rejection> {
-    let text = value.text().ok_or(Rejection::ClaimInvalid(claim))?;
+    // No `ok_or` on values: see `TokenHeader::read`.
+    let Some(text) = value.text() else {
+        return Err(Rejection::ClaimInvalid(claim));
+    };
     Ok(WrittenText {
         span: Span::new(text.start_in(read), text.raw().len())
             .ok_or(Rejection::ClaimInvalid(claim))?,
@@ -288,9 +292,10 @@ fn read_audiences(
         count += 1;
         Ok(())
     };
-    match value.ok_or(Rejection::ClaimMissing(ClaimName::Aud))? {
-        Value::Array(array) => array.values().try_for_each(&mut take)?,
-        single => take(single)?,
+    match value {
+        None => return Err(Rejection::ClaimMissing(ClaimName::Aud)),
+        Some(Value::Array(array)) => array.values().try_for_each(&mut take)?,
+        Some(single) => take(single)?,
     }
     if count == 0 {
         return Err(Rejection::ClaimInvalid(ClaimName::Aud));
@@ -420,7 +425,10 @@ impl<'a> Found<'a> {
 }
 
 fn required_date(value: Option<Value<'_>>, claim: ClaimName) -> Result<NumericDate, Rejection> {
-    date(value.ok_or(Rejection::ClaimMissing(claim))?, claim)
+    match value {
+        Some(value) => date(value, claim),
+        None => Err(Rejection::ClaimMissing(claim)),
+    }
 }
 
 fn date(value: Value<'_>, claim: ClaimName) -> Result<NumericDate, Rejection> {

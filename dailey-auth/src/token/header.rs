@@ -1,7 +1,5 @@
 //! The header of a token (RFC 7515 section 4): an allow list of four members.
 
-use smallvec::SmallVec;
-
 use crate::error::Rejection;
 use crate::text::base64url;
 use crate::text::json::{self, Text, Value};
@@ -15,7 +13,7 @@ pub const MAX_KID_BYTES: usize = 128;
 pub(crate) const HEADER_BYTES_ON_STACK: usize = 512;
 
 /// A decoded header's bytes.
-pub(crate) type HeaderBytes = SmallVec<[u8; HEADER_BYTES_ON_STACK]>;
+pub(crate) type HeaderBytes = base64url::Buffer<HEADER_BYTES_ON_STACK>;
 
 /// An acceptable header: `alg` is RS256, nothing unknown is in it, and the key is named.
 #[derive(Debug, Clone, Copy)]
@@ -33,13 +31,17 @@ impl<'a> TokenHeader<'a> {
         }
     }
 
-    pub(crate) fn decode(segment: &str) -> Result<HeaderBytes, Rejection> {
+    /// Decodes a header segment into an empty buffer.
+    pub(crate) fn decode<'b>(
+        segment: &str,
+        buffer: &'b mut HeaderBytes,
+    ) -> Result<&'b [u8], Rejection> {
         // An object begins with `{` or white space. Its first six bits tell most garbage from it
         // before that is decoded.
         if !segment.starts_with(['e', 'C', 'D', 'I']) {
             return Err(Rejection::JsonInvalid);
         }
-        base64url::decode(segment).ok_or(Rejection::TokenMalformed)
+        base64url::decode_into(buffer, segment).ok_or(Rejection::TokenMalformed)
     }
 
     /// Reads a decoded header, accepting the types for which `accepts_type` says so.
@@ -67,21 +69,24 @@ impl<'a> TokenHeader<'a> {
         {
             return Err(Rejection::AlgorithmNotAllowed);
         }
-        let typ = typ.and_then(Value::text).ok_or(Rejection::TypeNotAllowed)?;
+        // No `ok_or` on values: a result that holds one is moved in pieces of odd sizes, which costs a
+        // third of the time of reading a header.
+        let Some(typ) = typ.and_then(Value::text) else {
+            return Err(Rejection::TypeNotAllowed);
+        };
         if !accepts_type(typ) {
             return Err(Rejection::TypeNotAllowed);
         }
         if not_allowed {
             return Err(Rejection::HeaderNotAllowed);
         }
-        let kid = kid
-            .ok_or(Rejection::KidMissing)?
-            .text()
-            .ok_or(Rejection::KidInvalid)?;
-        if !is_kid(kid) {
-            return Err(Rejection::KidInvalid);
+        let Some(kid) = kid else {
+            return Err(Rejection::KidMissing);
+        };
+        match kid.text() {
+            Some(kid) if is_kid(kid) => Ok(Self { kid, typ }),
+            _ => Err(Rejection::KidInvalid),
         }
-        Ok(Self { kid, typ })
     }
 
     /// The key id: at most [`MAX_KID_BYTES`] printable ASCII characters.
@@ -106,5 +111,8 @@ pub(crate) fn is_kid(text: Text<'_>) -> bool {
     // Most are written plainly: bytes and characters are the same where all of them are ASCII.
     let bytes = text.raw().as_bytes();
     (1..=MAX_KID_BYTES).contains(&bytes.len())
-        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        // Without a branch for each byte, so that the compiler makes vector instructions of it.
+        && bytes
+            .iter()
+            .fold(true, |printable, byte| printable & matches!(byte, b' '..=b'~'))
 }

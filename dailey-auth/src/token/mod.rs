@@ -13,7 +13,7 @@ pub use header::MAX_KID_BYTES;
 
 pub(crate) use claims::Payload;
 pub(crate) use compact::Compact;
-pub(crate) use header::{TokenHeader, is_kid};
+pub(crate) use header::{HeaderBytes, TokenHeader, is_kid};
 
 use crate::error::Rejection;
 use crate::text::json::{JsonError, Limits};

@@ -13,6 +13,7 @@ use crate::observer::{Observer, Observers};
 use crate::policy::{DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME, Policy};
 
 use super::tally::Tally;
+use super::token_cache::TokenCache;
 use super::{Inner, Keys, Verifier, blocking};
 
 /// Describes a [`Verifier`], or a [`blocking::Verifier`]. Everything but issuer and audiences has a
@@ -32,7 +33,8 @@ struct Settings {
     max_lifetime: Duration,
     key_set: Option<KeySet>,
     clock: Arc<dyn Clock>,
-    observers: Vec<Box<dyn Observer>>,
+    observers: Vec<Arc<dyn Observer>>,
+    token_cache: Option<usize>,
     #[cfg(feature = "jwks-http")]
     live: Live,
 }
@@ -74,6 +76,7 @@ impl<V> VerifierBuilder<V> {
             key_set: None,
             clock: Arc::new(SystemClock::new()),
             observers: Vec::new(),
+            token_cache: None,
             #[cfg(feature = "jwks-http")]
             live: Live {
                 given: None,
@@ -136,7 +139,19 @@ impl<V> VerifierBuilder<V> {
     /// Tells `observer` of every verdict and of what happens to the key set. May be called more
     /// than once: each of them is told. Default: nobody, which costs nothing.
     pub fn observer(mut self, observer: impl Observer) -> Self {
-        self.settings.observers.push(Box::new(observer));
+        self.settings.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// Remembers about `entries` verified tokens (1 to 65536), so that one that comes again is not
+    /// verified again for up to 60 seconds, and never past its `exp`. Default: none are remembered.
+    ///
+    /// The answer is the same as without, only sooner: a token counts by its whole text, and only
+    /// while the key that signed it is in the key set. Worth it above some 10 000 verifications a
+    /// second and core. Its price: the texts of these tokens lie in memory, about twice their length
+    /// an entry, until they are displaced or the key set is next refreshed after their end.
+    pub fn token_cache(mut self, entries: usize) -> Self {
+        self.settings.token_cache = Some(entries);
         self
     }
 
@@ -183,7 +198,17 @@ impl Settings {
             self.leeway,
             self.max_lifetime,
         )?;
-        let observers = Observers::new(self.observers);
+        let token_cache = self
+            .token_cache
+            .map(|entries| TokenCache::new(entries, Arc::clone(&self.clock)).map(Arc::new))
+            .transpose()?;
+        let observers = Observers::new(self.observers.clone());
+        #[cfg(feature = "jwks-http")]
+        let of_key_sets = {
+            let cache = token_cache.iter().cloned();
+            let cache = cache.map(|cache| -> Arc<dyn Observer> { cache });
+            Observers::new(cache.chain(self.observers).collect())
+        };
         #[cfg(feature = "jwks-http")]
         let keys = match self.key_set {
             Some(keys) => match self.live.given {
@@ -195,7 +220,7 @@ impl Settings {
                     ));
                 }
             },
-            None => Keys::Live(self.live.start(&self.issuer, &self.clock, &observers)?),
+            None => Keys::Live(self.live.start(&self.issuer, &self.clock, &of_key_sets)?),
         };
         #[cfg(not(feature = "jwks-http"))]
         let keys = {
@@ -211,6 +236,7 @@ impl Settings {
                 clock: self.clock,
                 tally: Tally::default(),
                 observers,
+                token_cache,
             }),
         })
     }

@@ -42,6 +42,10 @@ pub struct Health {
     /// Tokens accepted with keys that nobody had confirmed when they should have been: they came
     /// from the disk, or the last fetch failed.
     pub stale_served: u64,
+    /// Tokens that were verified in full and then remembered, where
+    /// [`token_cache`](crate::VerifierBuilder::token_cache) was asked for. The other accepted ones
+    /// were hits.
+    pub token_cache_misses: u64,
     /// Verifications that did not end with a token accepted, by code
     /// ([`VerifyError::code`](crate::VerifyError::code)); only codes that occurred.
     pub refused: Vec<(&'static str, u64)>,
@@ -110,6 +114,7 @@ impl Health {
             #[cfg(feature = "jwks-http")]
             refreshes: RefreshCounts::default(),
             stale_served: 0,
+            token_cache_misses: 0,
             refused: Vec::new(),
         }
     }
@@ -144,6 +149,7 @@ impl Health {
                 failed: status.counts.failed,
             },
             stale_served: 0,
+            token_cache_misses: 0,
             refused: Vec::new(),
         }
     }
@@ -151,6 +157,7 @@ impl Health {
     /// With what was counted along the way.
     pub(crate) fn with_counts(mut self, tally: &Tally) -> Self {
         self.stale_served = tally.stale();
+        self.token_cache_misses = tally.token_cache_misses();
         self.refused = tally.refused().filter(|(_, count)| *count > 0).collect();
         self
     }

@@ -10,6 +10,7 @@ mod builder;
 mod examine;
 mod health;
 mod tally;
+mod token_cache;
 mod verified;
 
 pub use builder::VerifierBuilder;
@@ -22,6 +23,10 @@ pub use verified::Verified;
 
 use std::sync::Arc;
 
+#[cfg(feature = "jwks-http")]
+use tracing::Instrument;
+use tracing::Span;
+
 use crate::clock::Clock;
 #[cfg(feature = "jwks-http")]
 use crate::error::{FetchError, Unavailable};
@@ -33,8 +38,9 @@ use crate::keys::{RsaKey, ServedKeys};
 use crate::observer::KeySetEvent;
 use crate::observer::{Observer, Observers};
 use crate::policy::Policy;
-use crate::token::{Claims, Compact, Payload, TokenHeader};
+use crate::token::{Claims, Compact, HeaderBytes, Payload, TokenHeader};
 use tally::Tally;
+use token_cache::TokenCache;
 
 /// Verifies the access tokens of one issuer for one service.
 ///
@@ -66,6 +72,7 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     tally: Tally,
     observers: Observers,
+    token_cache: Option<Arc<TokenCache>>,
 }
 
 /// Where the keys are.
@@ -108,14 +115,17 @@ impl Verifier {
         return self.try_verify(token);
         #[cfg(feature = "jwks-http")]
         {
-            let verdict = match self.inner.verify_now(token) {
-                Step::Done(verdict) => verdict,
-                Step::Join(flight) => {
-                    let landed = self.landed(flight).await;
-                    self.inner.verify_after_fetch(token, landed)
+            let span = span();
+            let verdict = match span.in_scope(|| self.inner.verify_now(token)) {
+                Ok(verified) => Ok(verified),
+                Err(Halt::Error(error)) => Err(error),
+                Err(Halt::Join(flight)) => {
+                    let landed = self.landed(flight).instrument(span.clone()).await;
+                    span.in_scope(|| self.inner.verify_after_fetch(token, landed))
                 }
             };
-            self.inner.told(verdict)
+            self.inner.tell(&span, &verdict);
+            verdict
         }
     }
 
@@ -127,11 +137,14 @@ impl Verifier {
         token: &str,
         landed: impl FnOnce(u64) -> bool,
     ) -> Result<Verified, VerifyError> {
-        let verdict = match self.inner.verify_now(token) {
-            Step::Done(verdict) => verdict,
-            Step::Join(flight) => self.inner.verify_after_fetch(token, landed(flight)),
-        };
-        self.inner.told(verdict)
+        let span = span();
+        let verdict = span.in_scope(|| match self.inner.verify_now(token) {
+            Ok(verified) => Ok(verified),
+            Err(Halt::Error(error)) => Err(error),
+            Err(Halt::Join(flight)) => self.inner.verify_after_fetch(token, landed(flight)),
+        });
+        self.inner.tell(&span, &verdict);
+        verdict
     }
 
     /// Waits until a fetch has ended or takes too long; whether it ended well in time.
@@ -154,12 +167,15 @@ impl Verifier {
     ///
     /// As [`verify`](Self::verify).
     pub fn try_verify(&self, token: &str) -> Result<Verified, VerifyError> {
-        let verdict = match self.inner.verify_now(token) {
-            Step::Done(verdict) => verdict,
+        let span = span();
+        let verdict = span.in_scope(|| self.inner.verify_now(token));
+        let verdict = verdict.map_err(|halt| match halt {
+            Halt::Error(error) => error,
             #[cfg(feature = "jwks-http")]
-            Step::Join(_) => Err(Unavailable::KeysUnavailable.into()),
-        };
-        self.inner.told(verdict)
+            Halt::Join(_) => Unavailable::KeysUnavailable.into(),
+        });
+        self.inner.tell(&span, &verdict);
+        verdict
     }
 
     /// Waits until there is a key set, at most `patience`. Nothing requires this: a verifier
@@ -261,25 +277,33 @@ impl std::fmt::Debug for Verifier {
     }
 }
 
-/// A verdict, or a fetch that may bring one.
-// A verdict is the common case and is returned at once: boxing it would cost an allocation.
-#[allow(clippy::large_enum_variant)]
-enum Step {
-    Done(Result<Verified, VerifyError>),
+/// The span of one verification. Where nobody traces it costs one atomic load.
+fn span() -> Span {
+    tracing::debug_span!("verify_token", verdict = tracing::field::Empty)
+}
+
+/// Why a token is not accepted at once.
+enum Halt {
+    Error(VerifyError),
+    /// A fetch may bring its key.
     #[cfg(feature = "jwks-http")]
     Join(u64),
 }
 
-impl From<Rejection> for Step {
-    fn from(rejection: Rejection) -> Self {
-        Self::Done(Err(rejection.into()))
+impl<E: Into<VerifyError>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
     }
 }
 
 impl Inner {
-    /// The verdict, counted and told to who observes.
-    fn told(&self, verdict: Result<Verified, VerifyError>) -> Result<Verified, VerifyError> {
-        match &verdict {
+    /// Counts the verdict and tells those who observe.
+    fn tell(&self, span: &Span, verdict: &Result<Verified, VerifyError>) {
+        span.record(
+            "verdict",
+            verdict.as_ref().err().map_or("accepted", VerifyError::code),
+        );
+        match verdict {
             Ok(_) => {
                 #[cfg(feature = "jwks-http")]
                 if matches!(&self.keys, Keys::Live(live) if live.serves_stale()) {
@@ -293,10 +317,9 @@ impl Inner {
                 self.observers.tell(|observer| observer.refused(error));
             }
         }
-        verdict
     }
 
-    fn verify_now(&self, token: &str) -> Step {
+    fn verify_now(&self, token: &str) -> Result<Verified, Halt> {
         match &self.keys {
             Keys::Fixed(keys) => {
                 self.verify_with(token, Some(keys), |_| Rejection::KidUnknown.into())
@@ -306,49 +329,50 @@ impl Inner {
         }
     }
 
-    /// The verdict with these keys; `otherwise` decides where they do not hold the token's.
+    /// The verdict with these keys; `otherwise` says what stands against it where they do not hold
+    /// the token's.
     fn verify_with(
         &self,
         token: &str,
         keys: Option<&ServedKeys>,
-        otherwise: impl FnOnce(&Opened<'_>) -> Step,
-    ) -> Step {
-        let compact = match Compact::split(token) {
-            Ok(compact) => compact,
-            Err(rejection) => return rejection.into(),
-        };
+        otherwise: impl FnOnce(&Opened<'_>) -> Halt,
+    ) -> Result<Verified, Halt> {
+        if let (Some(cache), Some(keys)) = (&self.token_cache, keys)
+            && let Some(verified) = cache.get(token, keys)
+        {
+            return Ok(verified);
+        }
+        let compact = Compact::split(token)?;
         if let Some((key, header)) = keys.and_then(|keys| keys.recognise(compact.header)) {
-            return Step::Done(self.verify_key(&Opened { compact, header }, key, || {}));
+            return self.verify_key(token, &Opened { compact, header }, key, || {});
         }
-        let bytes;
-        let header = match TokenHeader::decode(compact.header) {
-            Ok(decoded) => {
-                bytes = decoded;
-                TokenHeader::read(&bytes, |typ| self.policy.accepts_type(typ))
+        let mut bytes = HeaderBytes::new();
+        let bytes = TokenHeader::decode(compact.header, &mut bytes)
+            .map_err(|rejection| compact.refuse(rejection))?;
+        let header = match TokenHeader::read(bytes, |typ| self.policy.accepts_type(typ)) {
+            Ok(header) => header,
+            Err(rejection) => {
+                compact.check_rest()?;
+                return Err(rejection.into());
             }
-            Err(rejection) => Err(rejection),
         };
-        let opened = match header {
-            Ok(header) => Opened { compact, header },
-            Err(rejection) => return compact.refuse(rejection).into(),
-        };
-        if let Some(served) = keys.and_then(|keys| keys.find(opened.header.kid())) {
-            let remember = || served.remember(compact.header, opened.header);
-            return Step::Done(self.verify_key(&opened, served.key, remember));
+        let opened = Opened { compact, header };
+        if let Some(served) = keys.and_then(|keys| keys.find(header.kid())) {
+            let remember = || served.remember(compact.header, header);
+            return self.verify_key(token, &opened, served.key, remember);
         }
-        match compact.check_text() {
-            Ok(()) => otherwise(&opened),
-            Err(rejection) => rejection.into(),
-        }
+        compact.check_rest()?;
+        Err(otherwise(&opened))
     }
 
     /// The verdict with this key; `authentic` hears of a good signature.
     fn verify_key(
         &self,
+        token: &str,
         opened: &Opened<'_>,
         key: &RsaKey,
         authentic: impl FnOnce(),
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<Verified, Halt> {
         let Opened { compact, header } = opened;
         if !key.verifies(compact.signed.as_bytes(), compact.signature) {
             return Err(compact.refuse(Rejection::SignatureInvalid).into());
@@ -357,20 +381,25 @@ impl Inner {
         let claims = Claims::read(Payload::decode(compact.payload, *header)?, *header)?;
         let now = self.clock.now();
         self.policy.check(&claims, now)?;
-        Ok(Verified::new(claims, now))
+        let verified = Verified::new(claims, now);
+        if let Some(cache) = &self.token_cache {
+            self.tally.count_token_cache_miss();
+            cache.keep(token, key, &verified);
+        }
+        Ok(verified)
     }
 }
 
 #[cfg(feature = "jwks-http")]
 impl Inner {
-    fn verify_live(&self, token: &str, live: &LiveKeys) -> Step {
+    fn verify_live(&self, token: &str, live: &LiveKeys) -> Result<Verified, Halt> {
         let published = live.load();
         let published = published.as_deref();
         let trusted = published.filter(|published| self.clock.monotonic() < published.until);
         self.verify_with(token, trusted.map(|trusted| &trusted.keys), |opened| {
             if published.is_some() && trusted.is_none() {
                 live.wake();
-                return Step::Done(Err(Unavailable::KeysExpired.into()));
+                return Unavailable::KeysExpired.into();
             }
             let kid = opened.header.kid().unescaped();
             // No fetch for a token that must be refused anyway. What is wrong with it is not told:
@@ -393,8 +422,8 @@ impl Inner {
             self.observers.tell(|observer| observer.key_set(&event));
             match said {
                 UnknownKid::NotInSet => Rejection::KidUnknown.into(),
-                UnknownKid::Unavailable => Step::Done(Err(Unavailable::KeysUnavailable.into())),
-                UnknownKid::Join(flight) => Step::Join(flight),
+                UnknownKid::Unavailable => Unavailable::KeysUnavailable.into(),
+                UnknownKid::Join(flight) => Halt::Join(flight),
             }
         })
     }
@@ -407,16 +436,15 @@ impl Inner {
         let published = live.load();
         let published = published.as_deref();
         let trusted = published.filter(|published| self.clock.monotonic() < published.until);
-        let step = self.verify_with(token, trusted.map(|trusted| &trusted.keys), |_| {
-            match (published, trusted) {
-                (Some(_), None) => Step::Done(Err(Unavailable::KeysExpired.into())),
-                (Some(_), Some(_)) if landed => Rejection::KidUnknown.into(),
-                _ => Step::Done(Err(Unavailable::KeysUnavailable.into())),
-            }
+        let keys = trusted.map(|trusted| &trusted.keys);
+        let verdict = self.verify_with(token, keys, |_| match (published, trusted) {
+            (Some(_), None) => Unavailable::KeysExpired.into(),
+            (Some(_), Some(_)) if landed => Rejection::KidUnknown.into(),
+            _ => Unavailable::KeysUnavailable.into(),
         });
-        match step {
-            Step::Done(verdict) => verdict,
-            Step::Join(_) => Err(Unavailable::KeysUnavailable.into()),
-        }
+        verdict.map_err(|halt| match halt {
+            Halt::Error(error) => error,
+            Halt::Join(_) => Unavailable::KeysUnavailable.into(),
+        })
     }
 }

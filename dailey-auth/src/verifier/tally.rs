@@ -37,7 +37,8 @@ const CODES: [&str; 24] = [
 
 const ACCEPTED: usize = CODES.len();
 const STALE: usize = ACCEPTED + 1;
-const SLOTS: usize = STALE + 1;
+const TOKEN_CACHE_MISS: usize = STALE + 1;
+const SLOTS: usize = TOKEN_CACHE_MISS + 1;
 
 /// Two cache lines apart: processors fetch them in pairs.
 #[repr(align(128))]
@@ -75,6 +76,10 @@ impl Tally {
         self.count(STALE);
     }
 
+    pub(super) fn count_token_cache_miss(&self) {
+        self.count(TOKEN_CACHE_MISS);
+    }
+
     /// Accepted tokens are counted from now on.
     #[cfg(feature = "metrics")]
     pub(crate) fn start_counting_accepted(&self) {
@@ -88,6 +93,10 @@ impl Tally {
 
     pub(crate) fn stale(&self) -> u64 {
         self.sum(STALE)
+    }
+
+    pub(crate) fn token_cache_misses(&self) -> u64 {
+        self.sum(TOKEN_CACHE_MISS)
     }
 
     /// Each code and how often it was the answer.

@@ -25,6 +25,10 @@ impl Verified {
         }
     }
 
+    pub(super) fn verified_at(&self) -> SystemTime {
+        self.verified_at
+    }
+
     /// The registered claims.
     pub fn claims(&self) -> &Claims {
         &self.claims

@@ -220,6 +220,20 @@ async fn verify_gives_every_token_its_verdict() {
     assert_verdicts(&rows, |_| verdicts.next().unwrap());
 }
 
+#[test]
+fn a_verifier_that_remembers_gives_every_token_its_verdict_again_and_again() {
+    let (keys, _) = KeySet::from_json(&loader::jwks()).unwrap();
+    let remembering = builder().key_set(keys).token_cache(4096).build().unwrap();
+    let rows = loader::rows();
+    for _ in 0..3 {
+        assert_verdicts(&rows, |row| said(&remembering.try_verify(&row.text())));
+    }
+    let accepted = rows.iter().filter(|row| row.verdict == ACCEPTED).count();
+    let misses = remembering.health().token_cache_misses;
+    // Those at the edge of their time are never remembered, the others once.
+    assert!(misses < 2 * accepted as u64, "{misses} misses");
+}
+
 #[tokio::test]
 async fn a_live_issuer_gives_every_token_its_verdict() {
     let issuer = issuer().await;

@@ -6,7 +6,7 @@
 #![allow(clippy::missing_panics_doc)] // all of them do, as said above
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use loom::future::block_on;
@@ -17,6 +17,7 @@ use super::cache::{Cache, FetchOutcome, Next, Rules, UnknownKid};
 use super::exchange::{Driver, LiveKeys, exchange};
 use crate::clock::Clock;
 use crate::error::FetchError;
+use crate::explore;
 use crate::keys::KeySet;
 
 /// What the issuer publishes before and after a rotation.
@@ -43,18 +44,6 @@ enum Verdict {
     Accepted,
     Unknown,
     Unavailable,
-}
-
-fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) -> usize {
-    let orders = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&orders);
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(move || {
-        count.fetch_add(1, Relaxed);
-        model();
-    });
-    orders.load(Relaxed)
 }
 
 fn fetched(keys: KeySet) -> FetchOutcome {

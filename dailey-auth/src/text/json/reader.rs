@@ -78,7 +78,12 @@ impl<'a> Reader<'a> {
             self.space();
             self.expect(b':')?;
             self.space();
-            member(name, self.value(depth)?);
+            // Most values are strings; read right here, they stay in registers.
+            let value = match self.peek()? {
+                b'"' => Value::Text(self.string()?),
+                _ => self.value(depth)?,
+            };
+            member(name, value);
             self.space();
             match self.peek()? {
                 b',' => self.at += 1,
