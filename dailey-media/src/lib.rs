@@ -6,6 +6,7 @@
 //! | module | job |
 //! | --- | --- |
 //! | [`settings`] | environment and configuration file → [`settings::Settings`] |
+//! | [`preflight`] | proof that everything outside is as the service needs it |
 //! | [`server`] | settings → a running service |
 //! | [`storage`] | the guarantees that every store gives; local files |
 
@@ -18,6 +19,7 @@ mod digest;
 mod key;
 mod link_secret;
 mod preconditions;
+pub mod preflight;
 mod range;
 mod representation;
 mod routes;

@@ -1,5 +1,6 @@
 //! The command `dailey-media`.
 
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use clap::{Parser, Subcommand};
 use dailey_auth::Environment;
 use dailey_http::logs;
 use dailey_http::settings::process_environment;
+use dailey_media::preflight;
 use dailey_media::server;
 use dailey_media::settings::Settings;
 
@@ -37,16 +39,43 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Prove that everything outside is as the service needs it; in production `serve` does it first.
+    #[command(after_help = PREFLIGHT)]
+    Preflight {
+        /// Configuration file (TOML) [default: as for `serve`]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// One line of JSON in place of the table
+        #[arg(long)]
+        json: bool,
+    },
 }
+
+const PREFLIGHT: &str = "\
+Checks, all at once and each for at most 5 seconds:
+  config              every setting can be used
+  port                it is 4100 in production, and free
+  core_health         Core's /health answers 200
+  core_jwks           a usable RS256 key and no private one, from the issuer's origin in production
+  clock               Core's clock and ours differ by at most 30 s
+  storage             an object can be written, read back and deleted
+  conditional_writes  a second create-only write is refused
+  frontend_env        the front end's build settings name only https addresses of dailey.cloud, and no secret
+
+In development a check is skipped where what it needs is not set.
+
+Exit: 0 nothing failed, 1 a check failed, 64 usage";
 
 const ENVIRONMENT: &str = "\
 Environment:
   JWT_ISSUER        exact issuer of the tokens, required
   CORE_APP_ID       app ids (GUIDs), comma-separated; or CORE_AUDIENCE
   CORE_JWKS_URL     address of the key set [default: DAILEY_CORE_URL or JWT_ISSUER + /.well-known/jwks.json]
-  DAILEY_ENV        production [default; refused until this build has the preflight] or development
+  DAILEY_ENV        production [default] or development
   PORT, BIND        where to listen [default: 4100 on 127.0.0.1; production: must be 4100]
   CORS_ORIGINS      exact origins, comma-separated
+  DAILEY_CORE_URL   Core's base address, asked by the preflight; required in production
+  FRONTEND_ENV_FILE the front end's .env.production, read by the preflight; required in production
   TRUSTED_PROXIES   addresses or networks whose forwarding headers are believed, or `none` [default: loopback]
   LINK_SECRET_FILE  32 random bytes or more, mode 0600: signs list cursors; required in production
   RUST_LOG          log levels [default: info]
@@ -73,10 +102,57 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Serve { config } => serve(config.as_deref()),
+        Command::Preflight { config, json } => preflight(config.as_deref(), json),
     }
 }
 
+fn preflight(config: Option<&Path>, json: bool) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&[error]),
+    };
+    let report = runtime.block_on(preflight::run(&process_environment, config));
+    runtime.shutdown_timeout(MAX_LAST_WORK);
+    let text = if json {
+        report.to_json() + "\n"
+    } else {
+        report.to_table(wants_colour(&std::io::stdout()))
+    };
+    // Who closed our output does not want to read it.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    if report.ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_REFUSED)
+    }
+}
+
+/// <https://no-color.org>: set and not empty.
+fn wants_colour(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
 fn serve(config: Option<&Path>) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&[error]),
+    };
+    // What cannot be read as a word for development is production.
+    let environment = Environment::from_lookup(&process_environment).unwrap_or_default();
+    if environment == Environment::Production {
+        let report = runtime.block_on(preflight::run(&process_environment, config));
+        if !report.ok() {
+            eprint!("{}", report.to_table(wants_colour(&std::io::stderr())));
+            runtime.shutdown_timeout(MAX_LAST_WORK);
+            return ExitCode::from(EXIT_REFUSED);
+        }
+    }
     let settings = match Settings::read(&process_environment, config) {
         Ok(settings) => settings,
         Err(errors) => return refuse(&errors),
@@ -84,20 +160,6 @@ fn serve(config: Option<&Path>) -> ExitCode {
     if let Err(error) = logs::init(settings.environment(), &process_environment) {
         return refuse(&[error]);
     }
-    // Production promises that every outside part was proved before the port opens.
-    if settings.environment() == Environment::Production {
-        return refuse(&[
-            "DAILEY_ENV: in production `serve` runs the preflight first, which this build does not have yet; \
-             set it to `development` to try the service on this machine",
-        ]);
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&[error]),
-    };
     let ended = runtime.block_on(server::run(&settings));
     // Dropping it would wait for a disk that may never answer.
     runtime.shutdown_timeout(MAX_LAST_WORK);

@@ -56,6 +56,14 @@ struct Tag {
 }
 
 impl Preconditions {
+    /// `If-None-Match: *`: only where nothing is yet.
+    pub(crate) fn create_only() -> Self {
+        Self {
+            if_none_match: Some(Tags::Any),
+            ..Self::default()
+        }
+    }
+
     /// Reads a request's conditions. A date that is none is ignored (RFC 9110 13.1.3).
     ///
     /// # Errors

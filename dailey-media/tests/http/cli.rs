@@ -46,7 +46,7 @@ fn usage_errors_exit_64_and_help_exits_0() {
 }
 
 #[test]
-fn wrong_settings_exit_1_with_every_reason() {
+fn wrong_settings_exit_1_with_every_reason_and_unset_means_production() {
     let (status, text) = run(|command| {
         command
             .arg("serve")
@@ -57,19 +57,6 @@ fn wrong_settings_exit_1_with_every_reason() {
     for key in ["PORT: ", "CORS_ORIGINS: ", "LINK_SECRET_FILE: "] {
         assert!(text.contains(key), "{key} in {text}");
     }
-}
-
-#[test]
-fn production_is_refused_without_the_preflight() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, [7; 32]).unwrap();
-    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
-    let (status, text) = run(|command| {
-        command.arg("serve").env("LINK_SECRET_FILE", &secret);
-    });
-    assert_eq!(status, Some(1));
-    assert!(text.contains("preflight"), "{text}");
 }
 
 #[test]

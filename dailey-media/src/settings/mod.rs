@@ -1,14 +1,15 @@
 //! Environment and configuration file → [`Settings`], or every reason why not.
 
-use std::fs;
-use std::net::SocketAddr;
+mod file;
+
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use dailey_auth::{Environment, VerifierSettings};
 use dailey_http::client::TrustedProxies;
 use dailey_http::cors::Origins;
 use dailey_http::settings::{self, Lookup, SettingsError};
-use serde::Deserialize;
+use url::{Host, Url};
 
 /// The port that deployments rely on.
 pub const DEFAULT_PORT: u16 = 4100;
@@ -16,14 +17,8 @@ pub const DEFAULT_PORT: u16 = 4100;
 /// Read when nothing else is named and it is there.
 pub const DEFAULT_CONFIG_FILE: &str = "dailey-media.toml";
 
-/// Where objects lie when no file says otherwise.
-const DEFAULT_ROOT: &str = "./data/media";
-
 /// Name of the link secret in the storage root, in development.
 const DEFAULT_LINK_SECRET: &str = "link-secret";
-
-/// Largest configuration file.
-const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 
 /// Longest audience: it becomes a folder's name.
 const MAX_AUDIENCE_BYTES: usize = 255;
@@ -77,17 +72,29 @@ pub enum SettingError {
     },
 }
 
-impl Settings {
-    /// Reads the environment through `lookup`, and the configuration file that `config` or the
-    /// environment names.
-    ///
-    /// # Errors
-    /// Every reason at once, so that they are fixed in one go.
-    pub fn read(lookup: Lookup<'_>, config: Option<&Path>) -> Result<Self, Vec<SettingError>> {
+/// Each setting as far as it can be used, and every reason why one cannot.
+pub(crate) struct Draft {
+    pub(crate) environment: Environment,
+    pub(crate) verifier: Option<VerifierSettings>,
+    pub(crate) core_url: Option<Url>,
+    pub(crate) port: Option<u16>,
+    pub(crate) bind: Option<IpAddr>,
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) link_secret: Option<LinkSecret>,
+    pub(crate) frontend_env_file: Option<PathBuf>,
+    origins: Option<Origins>,
+    trusted_proxies: Option<TrustedProxies>,
+    pub(crate) errors: Vec<SettingError>,
+}
+
+impl Draft {
+    pub(crate) fn read(lookup: Lookup<'_>, config: Option<&Path>) -> Self {
         let mut errors = Vec::new();
         let environment = Environment::from_lookup(lookup).unwrap_or(Environment::Production);
         let verifier = keep(&mut errors, verifier(lookup));
-        let port = keep(&mut errors, port(lookup, environment));
+        let core_url = keep(&mut errors, core_url(lookup, environment)).flatten();
+        let port = settings::port(lookup, DEFAULT_PORT).map_err(Into::into);
+        let port = keep(&mut errors, port);
         let bind = keep(&mut errors, settings::bind(lookup).map_err(Into::into));
         let origins = settings::origins(lookup, "CORS_ORIGINS", environment).map_err(Into::into);
         let origins = keep(&mut errors, origins);
@@ -95,31 +102,47 @@ impl Settings {
             &mut errors,
             settings::trusted_proxies(lookup).map_err(Into::into),
         );
-        let root = keep(&mut errors, root(lookup, config));
-        let link_secret = root
-            .as_deref()
-            .map(|root| link_secret(lookup, environment, root));
-        let link_secret = link_secret.and_then(|secret| keep(&mut errors, secret));
+        let root = keep(&mut errors, file::root(lookup, config));
+        let link_secret = link_secret(lookup, environment, root.as_deref());
+        let link_secret = keep(&mut errors, link_secret).flatten();
         keep(&mut errors, rate_limit(lookup, environment));
         keep(&mut errors, audit_log(lookup));
-        match (
+        // One wrong text is one error, though two settings are made from it.
+        errors.dedup_by(|later, first| first.key().is_some() && first.key() == later.key());
+        Self {
+            environment,
             verifier,
+            core_url,
             port,
             bind,
-            origins,
-            trusted_proxies,
             root,
             link_secret,
-        ) {
-            (
-                Some(verifier),
-                Some(port),
-                Some(bind),
-                Some(origins),
-                Some(trusted_proxies),
-                Some(root),
-                Some(link_secret),
-            ) if errors.is_empty() => Ok(Self {
+            frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
+            origins,
+            trusted_proxies,
+            errors,
+        }
+    }
+
+    fn finish(mut self) -> Result<Settings, Vec<SettingError>> {
+        if self.environment == Environment::Production
+            && self.port.is_some_and(|port| port != DEFAULT_PORT)
+        {
+            let message = "must be 4100 in production: nginx and the checks rely on it";
+            self.errors.push(invalid("PORT", message).into());
+        }
+        match self {
+            Self {
+                verifier: Some(verifier),
+                port: Some(port),
+                bind: Some(bind),
+                origins: Some(origins),
+                trusted_proxies: Some(trusted_proxies),
+                root: Some(root),
+                link_secret: Some(link_secret),
+                errors,
+                ..
+            } if errors.is_empty() => Ok(Settings {
                 verifier,
                 address: SocketAddr::new(bind, port),
                 origins,
@@ -127,8 +150,30 @@ impl Settings {
                 root,
                 link_secret,
             }),
-            _ => Err(errors),
+            Self { errors, .. } => Err(errors),
         }
+    }
+}
+
+impl SettingError {
+    /// The environment key that it is about, if it is about one.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(error) => Some(error.key()),
+            Self::Verifier(error) => Some(error.setting()),
+            Self::File { .. } => None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the environment through `lookup`, and the configuration file that `config` or the
+    /// environment names.
+    ///
+    /// # Errors
+    /// Every reason at once, so that they are fixed in one go.
+    pub fn read(lookup: Lookup<'_>, config: Option<&Path>) -> Result<Self, Vec<SettingError>> {
+        Draft::read(lookup, config).finish()
     }
 
     /// Production or development.
@@ -154,29 +199,61 @@ fn verifier(lookup: Lookup<'_>) -> Result<VerifierSettings, SettingError> {
         )
         .into());
     }
+    // Checked as text by the library; that it is an address of Core is this service's own rule.
+    let is_https = Url::parse(verifier.issuer()).is_ok_and(|issuer| {
+        issuer.scheme() == "https" && issuer.username().is_empty() && issuer.password().is_none()
+    });
+    if verifier.environment() == Environment::Production && !is_https {
+        let message = "is not an https address: in production tokens are issued over https only";
+        return Err(invalid("JWT_ISSUER", message).into());
+    }
     Ok(verifier)
 }
 
-fn port(lookup: Lookup<'_>, environment: Environment) -> Result<u16, SettingError> {
-    let port = settings::port(lookup, DEFAULT_PORT)?;
-    if environment == Environment::Production && port != DEFAULT_PORT {
-        return Err(invalid(
-            "PORT",
-            "must be 4100 in production: nginx and the checks rely on it",
+/// `DAILEY_CORE_URL`: Core's base address.
+fn core_url(lookup: Lookup<'_>, environment: Environment) -> Result<Option<Url>, SettingError> {
+    let Some(text) = settings::text(lookup, "DAILEY_CORE_URL") else {
+        return Ok(None);
+    };
+    let url = Url::parse(&text).ok().filter(|url| {
+        let loopback = match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            _ => false,
+        };
+        let scheme = match url.scheme() {
+            "https" => true,
+            "http" => loopback && environment == Environment::Development,
+            _ => false,
+        };
+        // The parser mends what browsers mend: a setting is to be right as it stands.
+        let as_it_stands = text.starts_with("https://") || text.starts_with("http://");
+        scheme
+            && as_it_stands
+            && url.username().is_empty()
+            && url.password().is_none()
+            && !text.contains(['?', '#', '\\'])
+            && !text.contains(char::is_whitespace)
+    });
+    url.map(Some).ok_or_else(|| {
+        invalid(
+            "DAILEY_CORE_URL",
+            "is not a base address: write one like https://core.dailey.cloud, without user, query or fragment \
+             (plain http is for a literal loopback address in development)",
         )
-        .into());
-    }
-    Ok(port)
+        .into()
+    })
 }
 
+/// `LINK_SECRET_FILE`; nothing where it would lie in a root that is not known.
 fn link_secret(
     lookup: Lookup<'_>,
     environment: Environment,
-    root: &Path,
-) -> Result<LinkSecret, SettingError> {
+    root: Option<&Path>,
+) -> Result<Option<LinkSecret>, SettingError> {
     let file = settings::text(lookup, "LINK_SECRET_FILE").map(PathBuf::from);
     match (environment, file) {
-        (Environment::Production, Some(file)) => Ok(LinkSecret::File(file)),
+        (Environment::Production, Some(file)) => Ok(Some(LinkSecret::File(file))),
         (Environment::Production, None) => Err(SettingsError::new(
             "setting_missing",
             "LINK_SECRET_FILE",
@@ -184,7 +261,8 @@ fn link_secret(
         )
         .into()),
         (Environment::Development, file) => {
-            Ok(LinkSecret::Made(file.unwrap_or_else(|| root.join(DEFAULT_LINK_SECRET))))
+            let made = file.or_else(|| Some(root?.join(DEFAULT_LINK_SECRET)));
+            Ok(made.map(LinkSecret::Made))
         }
     }
 }
@@ -213,88 +291,6 @@ fn audit_log(lookup: Lookup<'_>) -> Result<(), SettingError> {
 
 fn invalid(key: &'static str, message: &str) -> SettingsError {
     SettingsError::new("setting_invalid", key, message)
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct File {
-    storage: Storage,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Storage {
-    local: Option<Local>,
-    s3: Option<toml::Table>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Local {
-    root: PathBuf,
-}
-
-fn root(lookup: Lookup<'_>, config: Option<&Path>) -> Result<PathBuf, SettingError> {
-    let named = config
-        .map(Path::to_owned)
-        .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
-    let path = named
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG_FILE));
-    if named.is_none() && !path.exists() {
-        return Ok(DEFAULT_ROOT.into());
-    }
-    let file = parse(&path)?;
-    let refuse = |message: &str| SettingError::File {
-        path: path.clone(),
-        line: None,
-        message: message.to_owned(),
-    };
-    match file.storage {
-        Storage {
-            local: Some(_),
-            s3: Some(_),
-        } => Err(refuse(
-            "has both [storage.local] and [storage.s3]: keep the one where the objects are",
-        )),
-        Storage { s3: Some(_), .. } => Err(refuse(
-            "[storage.s3] is not part of this build yet: use [storage.local]",
-        )),
-        Storage {
-            local: Some(local), ..
-        } if local.root.as_os_str().is_empty() => {
-            Err(refuse("[storage.local] root is empty: name a folder"))
-        }
-        Storage {
-            local: Some(local), ..
-        } => Ok(local.root),
-        Storage { .. } => Ok(DEFAULT_ROOT.into()),
-    }
-}
-
-fn parse(path: &Path) -> Result<File, SettingError> {
-    let refuse = |line, message: String| SettingError::File {
-        path: path.to_owned(),
-        line,
-        message,
-    };
-    let metadata =
-        fs::metadata(path).map_err(|error| refuse(None, format!("cannot be read: {error}")))?;
-    if metadata.len() > MAX_CONFIG_BYTES {
-        return Err(refuse(
-            None,
-            "is larger than 64 KiB: this is not a configuration file".to_owned(),
-        ));
-    }
-    let text = fs::read_to_string(path)
-        .map_err(|error| refuse(None, format!("cannot be read: {error}")))?;
-    toml::from_str(&text).map_err(|error| {
-        // The error's own display quotes the line, which may hold a secret.
-        let line = error
-            .span()
-            .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        refuse(line, error.message().chars().take(200).collect())
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,59 @@
+//! Settings, and the port that follows from them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use dailey_auth::Environment;
+use tokio::net::TcpSocket;
+
+use crate::link_secret::{self, IfMissing};
+use crate::settings::{DEFAULT_PORT, Draft, LinkSecret};
+
+use super::{Outcome, failed};
+
+/// `config`: every setting can be used.
+pub(super) fn settings(draft: &Draft) -> Outcome {
+    let mut reasons: Vec<String> = draft.errors.iter().map(ToString::to_string).collect();
+    // In development it is made at the first start.
+    if let Some(LinkSecret::File(path)) = &draft.link_secret
+        && let Err(error) = link_secret::load(path, IfMissing::Fail)
+    {
+        reasons.push(error.to_string());
+    }
+    if reasons.is_empty() {
+        return Outcome::Proven("every setting can be used".into());
+    }
+    failed(
+        reasons.join("; "),
+        "change what is named here; `dailey-media --help` lists every key",
+    )
+}
+
+/// `port`: the right one, and free. Never listens: nobody may connect before the checks are done.
+pub(super) fn port(draft: &Draft) -> Outcome {
+    // With a text that is no port or address the defaults are looked at: `config` tells the rest.
+    let port = draft.port.unwrap_or(DEFAULT_PORT);
+    let address = SocketAddr::new(draft.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), port);
+    if draft.environment == Environment::Production && port != DEFAULT_PORT {
+        return failed(
+            format!("PORT is {port}, not 4100"),
+            "remove PORT: in production nginx and the checks rely on 4100",
+        );
+    }
+    match bind(address) {
+        Ok(()) => Outcome::Proven(format!("{address} is free")),
+        Err(error) => failed(
+            format!("{address} cannot be had: {error}"),
+            "stop what listens there (perhaps an older dailey-media), or set BIND to an address of this machine",
+        ),
+    }
+}
+
+/// As the service itself will, up to listening.
+fn bind(address: SocketAddr) -> std::io::Result<()> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)
+}

@@ -1,0 +1,204 @@
+//! Core: its health, its keys, its clock.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use dailey_auth::{Environment, KeySetEvent, Observer, SkipReason, Verifier};
+use http::StatusCode;
+use http::header::DATE;
+use reqwest::redirect;
+use url::Url;
+
+use crate::settings::Draft;
+
+use super::{Outcome, SEE_CONFIG, failed};
+
+/// How far Core's clock and ours may differ: the verifier's leeway.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
+
+/// Longest time for a request: a little less than a check has, so that it is told which one it was.
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(4500);
+
+/// Most names of keys in a detail.
+const MAX_NAMED_KEYS: usize = 4;
+
+fn client(environment: Environment) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .https_only(environment == Environment::Production)
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(REQUEST_TIMEOUT)
+        .build()
+}
+
+/// What Core answers on `{base}/health`.
+async fn get(environment: Environment, url: Url) -> Result<reqwest::Response, &'static str> {
+    let client = client(environment).map_err(|_| "no TLS roots can be read on this machine")?;
+    client.get(url).send().await.map_err(|error| {
+        if error.is_timeout() {
+            "no answer in time"
+        } else if error.is_connect() {
+            "no connection: name, network or certificate"
+        } else {
+            "an answer that is not HTTP"
+        }
+    })
+}
+
+fn health_url(base: &Url) -> Option<Url> {
+    let base = base.as_str();
+    Url::parse(&format!(
+        "{}/health",
+        base.strip_suffix('/').unwrap_or(base)
+    ))
+    .ok()
+}
+
+/// Whether an error about this key stands among the settings'.
+fn is_wrong(draft: &Draft, key: &str) -> bool {
+    let mut errors = draft.errors.iter();
+    errors.any(|error| error.key() == Some(key))
+}
+
+/// `core_health`.
+pub(super) async fn health(draft: &Draft) -> Outcome {
+    let Some(url) = draft.core_url.as_ref().and_then(health_url) else {
+        return match draft.environment {
+            _ if is_wrong(draft, "DAILEY_CORE_URL") => SEE_CONFIG,
+            Environment::Development => Outcome::Skipped("DAILEY_CORE_URL is not set"),
+            Environment::Production => failed(
+                "DAILEY_CORE_URL is not set",
+                "set it to Core's base address, as in https://core.dailey.cloud",
+            ),
+        };
+    };
+    match get(draft.environment, url).await {
+        Ok(answer) if answer.status() == StatusCode::OK => {
+            Outcome::Proven("Core says that it is well".into())
+        }
+        Ok(answer) => failed(
+            format!("Core's /health answers {}", answer.status().as_u16()),
+            "look at Core's log and at its /health; see that DAILEY_CORE_URL is Core's base address",
+        ),
+        Err(problem) => failed(
+            format!("Core's /health: {problem}"),
+            "start Core, or set DAILEY_CORE_URL to where it is reached from here",
+        ),
+    }
+}
+
+/// `core_jwks`: fetched and judged as the running service will, by the verifier itself.
+pub(super) async fn jwks(draft: &Draft) -> Outcome {
+    let Some(settings) = &draft.verifier else {
+        return SEE_CONFIG;
+    };
+    let origin = |text: &str| Url::parse(text).map(|url| url.origin());
+    if draft.environment == Environment::Production
+        && origin(settings.jwks_url()).ok() != origin(settings.issuer()).ok()
+    {
+        return failed(
+            "the key set's address is not of the issuer's origin",
+            "set CORE_JWKS_URL to an address of the host that JWT_ISSUER names, or remove it",
+        );
+    }
+    let alarms = Alarms::default();
+    // Without the snapshot file: what counts is what Core publishes now.
+    let builder = Verifier::builder(settings.issuer(), settings.audiences())
+        .jwks_url(settings.jwks_url())
+        .observer(alarms.clone());
+    let builder = match draft.environment {
+        Environment::Production => builder,
+        Environment::Development => builder.allow_loopback_http(),
+    };
+    let verifier = match builder.build() {
+        Ok(verifier) => verifier,
+        Err(error) => return failed(error.to_string(), "change the setting that is named"),
+    };
+    let fetched = verifier.refresh().await;
+    if alarms.private() {
+        return failed(
+            "Core publishes a private key",
+            "take that key out of use at once (dailey-core keys generate, publish, activate, retire --now)",
+        );
+    }
+    match fetched {
+        Ok(()) => {
+            let health = verifier.health();
+            let mut kids = health.keys.iter().map(|key| key.kid.as_str());
+            let named: Vec<&str> = kids.by_ref().take(MAX_NAMED_KEYS).collect();
+            let more = if kids.next().is_some() { ", …" } else { "" };
+            Outcome::Proven(format!("usable keys: {}{more}", named.join(", ")))
+        }
+        Err(error) => failed(
+            format!("the key set cannot be used: {error}"),
+            "see `dailey-auth jwks inspect` on CORE_JWKS_URL (default: DAILEY_CORE_URL or JWT_ISSUER, and /.well-known/jwks.json)",
+        ),
+    }
+}
+
+/// Whether a private key was seen in the set.
+#[derive(Clone, Default)]
+struct Alarms(Arc<Mutex<bool>>);
+
+impl Alarms {
+    fn private(&self) -> bool {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Alarms {
+    fn key_set(&self, event: &KeySetEvent<'_>) {
+        let private = matches!(
+            event,
+            KeySetEvent::PrivateKey { .. }
+                | KeySetEvent::KeySkipped {
+                    reason: SkipReason::PrivateKey,
+                    ..
+                }
+        );
+        if private {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        }
+    }
+}
+
+/// `clock`: by the `Date` of whichever of Core's addresses says one.
+pub(super) async fn clock(draft: &Draft) -> Outcome {
+    let jwks = draft.verifier.as_ref();
+    let jwks = jwks.and_then(|settings| Url::parse(settings.jwks_url()).ok());
+    let health = draft.core_url.as_ref().and_then(health_url);
+    if jwks.is_none() && health.is_none() {
+        return SEE_CONFIG;
+    }
+    let date = |url: Option<Url>| async move {
+        let answer = get(draft.environment, url?).await.ok()?;
+        let said = answer.headers().get(DATE)?.to_str().ok()?;
+        let said = httpdate::parse_http_date(said).ok()?;
+        Some((said, SystemTime::now()))
+    };
+    let (health, jwks) = (date(health), date(jwks));
+    tokio::pin!(health, jwks);
+    let first = tokio::select! {
+        Some(date) = &mut health => Some(date),
+        Some(date) = &mut jwks => Some(date),
+        else => None,
+    };
+    let Some((theirs, ours)) = first else {
+        return failed(
+            "Core says no time: none of its answers has a Date",
+            "see that Core is reached from here; a proxy in between must leave Date in place",
+        );
+    };
+    let difference = ours
+        .duration_since(theirs)
+        .unwrap_or_else(|error| error.duration());
+    let seconds = difference.as_secs();
+    if difference > MAX_CLOCK_DIFFERENCE {
+        return failed(
+            format!("Core's clock and ours differ by {seconds} s"),
+            "set both clocks by NTP (timedatectl set-ntp true): with more than 30 s, good tokens are refused",
+        );
+    }
+    Outcome::Proven(format!("Core's clock and ours differ by {seconds} s"))
+}

@@ -1,0 +1,90 @@
+//! Proof, before the port opens, that everything outside is as the service needs it.
+//!
+//! | check | proves | file |
+//! | --- | --- | --- |
+//! | `config` | every setting can be used, and all fit together | `config` |
+//! | `port` | the port is 4100 in production, and free | `config` |
+//! | `core_health` | `GET {DAILEY_CORE_URL}/health` is 200 in time | `core` |
+//! | `core_jwks` | a usable RS256 key, no private one, in production from the issuer's origin | `core` |
+//! | `clock` | Core's `Date` is within 30 s of ours | `core` |
+//! | `storage` | an object can be written, read back and deleted | `store` |
+//! | `conditional_writes` | a second create-only write is refused | `store` |
+//! | `frontend_env` | the front end's build settings name none but our https addresses, and no secret | `frontend_env` |
+//!
+//! All run at once, each with a deadline of its own. A check whose setting is wrong is not run: then
+//! `config` is what to mend. In production nothing else is ever skipped.
+
+mod config;
+mod core;
+mod frontend_env;
+mod report;
+mod store;
+
+pub use frontend_env::{FrontendEnvError, MAX_FRONTEND_ENV_BYTES, check_frontend_env};
+pub use report::{Check, Report, Status};
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use dailey_http::settings::Lookup;
+
+use crate::settings::Draft;
+
+/// Longest time for one check: what answers more slowly is not fit to be relied on.
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a check ended.
+enum Outcome {
+    /// It holds; what was seen.
+    Proven(String),
+    /// It does not: what is wrong and what to do.
+    Failed { detail: String, hint: &'static str },
+    /// It was not tried, and why not.
+    Skipped(&'static str),
+}
+
+const SEE_CONFIG: Outcome = Outcome::Skipped("its setting cannot be used: see `config`");
+
+fn failed(detail: impl Into<String>, hint: &'static str) -> Outcome {
+    Outcome::Failed {
+        detail: detail.into(),
+        hint,
+    }
+}
+
+/// Runs every check on what the environment and the configuration file say.
+pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
+    let draft = Draft::read(lookup, config);
+    let checks = tokio::join!(
+        check("config", async { config::settings(&draft) }),
+        check("port", async { config::port(&draft) }),
+        check("core_health", core::health(&draft)),
+        check("core_jwks", core::jwks(&draft)),
+        check("clock", core::clock(&draft)),
+        // One after the other: one process has the root at a time.
+        async {
+            let store = store::open(&draft).await;
+            let storage = check("storage", store::storage(&store)).await;
+            let conditions = check("conditional_writes", store::conditional_writes(&store)).await;
+            (storage, conditions)
+        },
+        check("frontend_env", frontend_env::file(&draft)),
+    );
+    let (config, port, health, jwks, clock, (storage, conditions), frontend) = checks;
+    let checks = [
+        config, port, health, jwks, clock, storage, conditions, frontend,
+    ];
+    Report::new(draft.environment, checks.into())
+}
+
+async fn check(name: &'static str, outcome: impl Future<Output = Outcome>) -> Check {
+    let started = Instant::now();
+    let outcome = tokio::time::timeout(CHECK_TIMEOUT, outcome).await;
+    let outcome = outcome.unwrap_or_else(|_| {
+        failed(
+            "it took longer than 5 seconds",
+            "see that what it asks answers quickly: a service that starts now would stall on it",
+        )
+    });
+    Check::new(name, outcome, started.elapsed())
+}

@@ -1,0 +1,137 @@
+//! The store: whether it keeps what it is given, and the condition that it is given under.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use uuid::Uuid;
+
+use crate::description::Description;
+use crate::key::{ObjectKey, Space};
+use crate::preconditions::Preconditions;
+use crate::settings::Draft;
+use crate::storage::local::LocalStorage;
+use crate::storage::{Commit, Committed, Deletion, Location, Storage, StorageError};
+
+use super::{Outcome, SEE_CONFIG, failed};
+
+const HINT: &str = "see that [storage] names the right place, that this user may write to it, and that it has space";
+
+/// The store, or why there is none.
+pub(super) enum Store {
+    Opened(LocalStorage),
+    Refused(String),
+    NotConfigured,
+}
+
+pub(super) async fn open(draft: &Draft) -> Store {
+    let Some(root) = draft.root.clone() else {
+        return Store::NotConfigured;
+    };
+    let opened = tokio::task::spawn_blocking(move || LocalStorage::open(root));
+    match tokio::time::timeout(super::CHECK_TIMEOUT, opened).await {
+        Ok(Ok(Ok(storage))) => Store::Opened(storage),
+        Ok(Ok(Err(error))) => Store::Refused(error.to_string()),
+        Ok(Err(_)) => Store::Refused("opening it ended unexpectedly".into()),
+        Err(_) => Store::Refused("opening it took longer than 5 seconds".into()),
+    }
+}
+
+/// `storage`.
+pub(super) async fn storage(store: &Store) -> Outcome {
+    let storage = match store {
+        Store::Opened(storage) => storage,
+        Store::Refused(reason) => return failed(reason.clone(), HINT),
+        Store::NotConfigured => return SEE_CONFIG,
+    };
+    let probe = Probe::new(storage);
+    match probe.round_trip().await {
+        Ok(true) => Outcome::Proven("an object was written, read back and deleted".into()),
+        Ok(false) => failed(
+            "what was read back is not what was written",
+            "do not use this store: it loses data",
+        ),
+        Err(error) => failed(error.to_string(), HINT),
+    }
+}
+
+/// `conditional_writes`.
+pub(super) async fn conditional_writes(store: &Store) -> Outcome {
+    let Store::Opened(storage) = store else {
+        return Outcome::Skipped("the store cannot be used: see `storage`");
+    };
+    let probe = Probe::new(storage);
+    match probe.second_create_is_refused().await {
+        Ok(true) => Outcome::Proven("a second create-only write is refused".into()),
+        Ok(false) => failed(
+            "the store took a create-only write although the object was there",
+            "use a store that honours If-None-Match on writes: on this one, clients overwrite each other",
+        ),
+        Err(error) => failed(error.to_string(), HINT),
+    }
+}
+
+/// An object that no token can name: its space has no app.
+struct Probe<'a> {
+    storage: &'a dyn Storage,
+    at: Location,
+}
+
+impl<'a> Probe<'a> {
+    fn new(storage: &'a dyn Storage) -> Self {
+        let key = Uuid::new_v4().simple().to_string();
+        Self {
+            storage,
+            at: Location {
+                space: Space::new("", "preflight"),
+                key: ObjectKey::parse(key).expect("hexadecimal digits are a key"),
+            },
+        }
+    }
+
+    async fn round_trip(&self) -> Result<bool, StorageError> {
+        let written = Uuid::new_v4().into_bytes().to_vec();
+        self.create(written.clone()).await?;
+        let opened = self.storage.open(&self.at).await?;
+        let same = match opened {
+            None => false,
+            Some(opened) => {
+                let size = opened.object.size;
+                let body = opened.content.body(0..size).collect().await;
+                body.is_ok_and(|body| body.to_bytes() == written)
+            }
+        };
+        let deleted = self.delete().await?;
+        let gone = self.storage.stat(&self.at).await?.is_none();
+        Ok(same && deleted && gone)
+    }
+
+    async fn second_create_is_refused(&self) -> Result<bool, StorageError> {
+        let first = self.create(b"first".to_vec()).await?;
+        let second = self.create(b"second".to_vec()).await?;
+        self.delete().await?;
+        Ok(matches!(first, Committed::Stored { .. })
+            && matches!(second, Committed::ConditionFailed(_)))
+    }
+
+    async fn create(&self, bytes: Vec<u8>) -> Result<Committed, StorageError> {
+        let mut upload = self.storage.upload().await?;
+        upload.write(Bytes::from(bytes)).await?;
+        let commit = Commit {
+            at: self.at.clone(),
+            description: Description {
+                content_type: "application/octet-stream".into(),
+                cache_control: None,
+                content_disposition: None,
+                meta: std::collections::BTreeMap::new(),
+            },
+            conditions: Preconditions::create_only(),
+            expected: None,
+        };
+        upload.commit(commit).await
+    }
+
+    async fn delete(&self) -> Result<bool, StorageError> {
+        let none = Preconditions::default();
+        let deletion = self.storage.delete(&self.at, &none).await?;
+        Ok(deletion == Deletion::Deleted)
+    }
+}

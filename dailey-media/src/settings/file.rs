@@ -1,0 +1,97 @@
+//! The configuration file: TOML, unknown keys refused with their line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dailey_http::settings::{self, Lookup};
+use serde::Deserialize;
+
+use super::{DEFAULT_CONFIG_FILE, SettingError};
+
+/// Where objects lie when no file says otherwise.
+const DEFAULT_ROOT: &str = "./data/media";
+
+/// Largest configuration file.
+const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    storage: Storage,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Storage {
+    local: Option<Local>,
+    s3: Option<toml::Table>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Local {
+    root: PathBuf,
+}
+
+pub(super) fn root(lookup: Lookup<'_>, config: Option<&Path>) -> Result<PathBuf, SettingError> {
+    let named = config
+        .map(Path::to_owned)
+        .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
+    let path = named
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG_FILE));
+    if named.is_none() && !path.exists() {
+        return Ok(DEFAULT_ROOT.into());
+    }
+    let file = parse(&path)?;
+    let refuse = |message: &str| SettingError::File {
+        path: path.clone(),
+        line: None,
+        message: message.to_owned(),
+    };
+    match file.storage {
+        Storage {
+            local: Some(_),
+            s3: Some(_),
+        } => Err(refuse(
+            "has both [storage.local] and [storage.s3]: keep the one where the objects are",
+        )),
+        Storage { s3: Some(_), .. } => Err(refuse(
+            "[storage.s3] is not part of this build yet: use [storage.local]",
+        )),
+        Storage {
+            local: Some(local), ..
+        } if local.root.as_os_str().is_empty() => {
+            Err(refuse("[storage.local] root is empty: name a folder"))
+        }
+        Storage {
+            local: Some(local), ..
+        } => Ok(local.root),
+        Storage { .. } => Ok(DEFAULT_ROOT.into()),
+    }
+}
+
+fn parse(path: &Path) -> Result<File, SettingError> {
+    let refuse = |line, message: String| SettingError::File {
+        path: path.to_owned(),
+        line,
+        message,
+    };
+    let metadata =
+        fs::metadata(path).map_err(|error| refuse(None, format!("cannot be read: {error}")))?;
+    if metadata.len() > MAX_CONFIG_BYTES {
+        return Err(refuse(
+            None,
+            "is larger than 64 KiB: this is not a configuration file".to_owned(),
+        ));
+    }
+    let text = fs::read_to_string(path)
+        .map_err(|error| refuse(None, format!("cannot be read: {error}")))?;
+    toml::from_str(&text).map_err(|error| {
+        // The error's own display quotes the line, which may hold a secret.
+        let line = error
+            .span()
+            .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        refuse(line, error.message().chars().take(200).collect())
+    })
+}

@@ -1,0 +1,295 @@
+//! One thing broken at a time.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::core::{Ahead, Answer};
+use super::ground::{Ground, with_status, write};
+
+const NAMES: [&str; 8] = [
+    "config",
+    "port",
+    "core_health",
+    "core_jwks",
+    "clock",
+    "storage",
+    "conditional_writes",
+    "frontend_env",
+];
+
+fn text(body: &str) -> Answer {
+    Answer::Says(200, "application/json", body.to_owned())
+}
+
+/// Breaks one thing on a ground of its own; returns the report.
+async fn broken(break_it: impl FnOnce(&mut Ground)) -> Value {
+    let mut ground = Ground::new().await;
+    break_it(&mut ground);
+    let (report, status) = ground.preflight(&[]).await;
+    assert_eq!(status, Some(1), "{report}");
+    assert_eq!(report["ok"], false);
+    report
+}
+
+/// The one check that must name it, and a piece of what it must say.
+async fn names(check: &str, said: &str, break_it: impl FnOnce(&mut Ground)) {
+    let report = broken(break_it).await;
+    assert_eq!(
+        with_status(&report, "failed"),
+        [check],
+        "{said}: {report:#}"
+    );
+    let checks = report["checks"].as_array().unwrap();
+    let failed = checks.iter().find(|one| one["name"] == check).unwrap();
+    let detail = failed["detail"].as_str().unwrap();
+    assert!(detail.contains(said), "{said} in {detail}");
+    let hint = failed["hint"].as_str().unwrap();
+    assert!(hint.len() > 10, "{hint}");
+}
+
+#[tokio::test]
+async fn where_nothing_is_wrong_all_eight_are_ok() {
+    let ground = Ground::new().await;
+    let (report, status) = ground.preflight(&[]).await;
+    assert_eq!(status, Some(0), "{report:#}");
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["environment"], "production");
+    assert_eq!(with_status(&report, "ok"), NAMES);
+    for check in report["checks"].as_array().unwrap() {
+        assert!(
+            check["detail"].is_string() && check["ms"].is_u64(),
+            "{check}"
+        );
+        assert!(check["hint"].is_null(), "{check}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_health_of_core_is_named() {
+    for (answer, said) in [
+        (Answer::Says(503, "application/json", "{}".into()), "503"),
+        (Answer::Says(404, "text/html", "no".into()), "404"),
+        (Answer::Says(204, "text/html", String::new()), "204"),
+        (Answer::Redirect("https://localhost/".into()), "302"),
+        (Answer::HangsUp, "/health: "),
+        (Answer::Stalls, "no answer in time"),
+    ] {
+        names("core_health", said, |ground| ground.core.health(answer)).await;
+    }
+    // Nobody listens there, while the keys are where they were.
+    names("core_health", "no connection", |ground| {
+        let port = testbed::free_port().unwrap();
+        ground.set("DAILEY_CORE_URL", format!("https://localhost:{port}"));
+        ground.set(
+            "CORE_JWKS_URL",
+            ground.core.url() + "/.well-known/jwks.json",
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broken_key_set_is_named() {
+    let private = |ground: &Ground| {
+        let mut jwk = ground.core.key.jwk();
+        jwk["d"] = "AQAB".into();
+        jwk["kid"] = "another".into();
+        json!({ "keys": [ground.core.key.jwk(), jwk] }).to_string()
+    };
+    let html = || Answer::Says(200, "text/html", "<html>".into());
+    for (answer, said) in [
+        (Answer::Stalls, "longer than 5 seconds"),
+        (Answer::HangsUp, "could not be reached"),
+        (html(), "content type"),
+        (text("<html>"), "key set"),
+        (text(""), "key set"),
+        (text(r#"{"keys":[]}"#), "key"),
+        (text(r#"{"keys":[{"kty":"EC","kid":"e"}]}"#), "key"),
+        (text(&" ".repeat(70 * 1024)), "65536"),
+        (Answer::Redirect("https://localhost/".into()), "redirect"),
+        (Answer::Says(500, "application/json", "{}".into()), "500"),
+    ] {
+        names("core_jwks", said, |ground| ground.core.jwks(answer)).await;
+    }
+    names("core_jwks", "private key", |ground| {
+        let answer = text(&private(ground));
+        ground.core.jwks(answer);
+    })
+    .await;
+    names("core_jwks", "issuer's origin", |ground| {
+        ground.set("JWT_ISSUER", "https://core.dailey.cloud");
+        ground.set(
+            "CORE_JWKS_URL",
+            ground.core.url() + "/.well-known/jwks.json",
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_named() {
+    let minute = Duration::from_secs(60);
+    for ahead in [Ahead::By(minute), Ahead::Behind(minute)] {
+        names("clock", "differ by", |ground| ground.core.clock(ahead)).await;
+    }
+    names("clock", "no time", |ground| ground.core.clock(None)).await;
+}
+
+#[tokio::test]
+async fn a_core_that_is_away_altogether_is_named_by_all_that_need_it() {
+    let report = broken(|ground| {
+        ground.core.health(Answer::HangsUp);
+        ground.core.jwks(Answer::HangsUp);
+    })
+    .await;
+    let failed = with_status(&report, "failed");
+    assert_eq!(failed, ["core_health", "core_jwks", "clock"], "{report:#}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_wrong_or_taken_is_named() {
+    names("port", "PORT is 4000", |ground| ground.set("PORT", "4000")).await;
+    names("port", "cannot be had", |ground| {
+        ground.set("BIND", "203.0.113.1");
+    })
+    .await;
+    let ground = Ground::new().await;
+    let _taken = std::net::TcpListener::bind(ground.address()).unwrap();
+    let (report, status) = ground.preflight(&[]).await;
+    assert_eq!(status, Some(1));
+    assert_eq!(with_status(&report, "failed"), ["port"], "{report:#}");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_used_is_named() {
+    let with_root = |ground: &mut Ground, root: &str| {
+        let text = format!("[storage.local]\nroot = {root:?}\n");
+        write(&ground.path("dailey-media.toml"), &text);
+    };
+    names("storage", "", |ground| {
+        write(&ground.path("file"), "");
+        let root = ground.path("file").join("root").display().to_string();
+        with_root(ground, &root);
+    })
+    .await;
+    names("storage", "", |ground| with_root(ground, "/proc/nowhere")).await;
+    names("storage", "in use", |ground| {
+        // Held by a store that lives as long as this process.
+        let root = ground.path("held");
+        let store = dailey_media::storage::local::LocalStorage::open(&root).unwrap();
+        std::mem::forget(store);
+        with_root(ground, &root.display().to_string());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_build_settings_of_the_front_end_are_named() {
+    for (line, said) in [
+        ("A=http://media.dailey.cloud", "not https"),
+        ("export A=\"http://media.dailey.cloud\"", "not https"),
+        (
+            "A=https://dailey.cloud.evil.example",
+            "outside of dailey.cloud",
+        ),
+        (
+            "A=https://media.dailey.cloud@evil.example",
+            "cannot be read",
+        ),
+        ("API_SECRET=hush", "secret"),
+        ("nonsense", "line 1"),
+    ] {
+        names("frontend_env", said, |ground| ground.frontend(line)).await;
+    }
+    names("frontend_env", "cannot be read", |ground| {
+        std::fs::remove_file(ground.path("frontend.env")).unwrap();
+    })
+    .await;
+    names("frontend_env", "larger than 64 KiB", |ground| {
+        ground.frontend(&"# filler\n".repeat(8000));
+    })
+    .await;
+    names("frontend_env", "not set", |ground| {
+        ground.unset("FRONTEND_ENV_FILE");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_wrong_setting_is_named_by_config_alone_and_not_shown() {
+    for (key, value) in [
+        ("DAILEY_ENV", "staging-hush"),
+        ("JWT_ISSUER", "hush hush"),
+        ("CORE_APP_ID", "hush"),
+        ("CORE_AUDIENCE", "hush"),
+        ("CORE_JWKS_URL", "http://hush.example/jwks"),
+        ("CORE_JWKS_URL", "https://user:hush@core.example/jwks"),
+        ("DAILEY_CORE_URL", "hush"),
+        ("DAILEY_CORE_URL", "http://hush.example"),
+        ("DAILEY_CORE_URL", "https://user:hush@core.example"),
+        ("PORT", "hush"),
+        ("BIND", "hush"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "http://hush.example"),
+        ("TRUSTED_PROXIES", "hush"),
+        ("RATE_LIMIT", "off"),
+        ("RATE_LIMIT", "hush"),
+        ("LINK_SECRET_FILE", "/nowhere/secret"),
+        ("LINK_SECRET_FILE", ""),
+        ("JWT_ISSUER", ""),
+        ("CORE_APP_ID", ""),
+    ] {
+        let report = broken(|ground| ground.set(key, value)).await;
+        let failed = with_status(&report, "failed");
+        assert_eq!(failed, ["config"], "{key}={value}: {report:#}");
+        let text = report.to_string();
+        assert!(
+            text.contains(key) && !text.contains("hush"),
+            "{key}: {text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_file_is_named_by_config_with_its_line() {
+    names("config", "dailey-media.toml, line 2", |ground| {
+        write(
+            &ground.path("dailey-media.toml"),
+            "[storage.local]\nroot = hush\n",
+        );
+    })
+    .await;
+    names("config", "has both", |ground| {
+        let both = "[storage.local]\nroot = 'a'\n[storage.s3]\n";
+        write(&ground.path("dailey-media.toml"), both);
+    })
+    .await;
+    names("config", "may be read by others", |ground| {
+        let mode = PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(ground.path("secret"), mode).unwrap();
+    })
+    .await;
+    names("config", "32 to 4096", |ground| {
+        write(&ground.path("secret"), "short");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn in_development_what_is_not_set_is_skipped_with_its_reason() {
+    let mut ground = Ground::new().await;
+    ground.set("DAILEY_ENV", "development");
+    for key in ["FRONTEND_ENV_FILE", "DAILEY_CORE_URL", "LINK_SECRET_FILE"] {
+        ground.unset(key);
+    }
+    let port = testbed::free_port().unwrap();
+    ground.set("PORT", port.to_string());
+    let (report, status) = ground.preflight(&[]).await;
+    assert_eq!(status, Some(0), "{report:#}");
+    assert_eq!(report["environment"], "development");
+    let skipped = with_status(&report, "skipped");
+    assert_eq!(skipped, ["core_health", "frontend_env"], "{report:#}");
+    assert!(report.to_string().contains("DAILEY_CORE_URL is not set"));
+}

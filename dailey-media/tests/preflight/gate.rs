@@ -1,0 +1,84 @@
+//! In production the port opens when everything is proven, and not a moment before.
+
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::core::Answer;
+use super::ground::Ground;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Tries to connect until the process ends; panics as soon as somebody answers.
+fn ends_without_ever_listening(ground: &Ground, mut child: Child) -> Option<i32> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut tries = 0_u64;
+    loop {
+        let connected = TcpStream::connect_timeout(&ground.address(), Duration::from_millis(200));
+        assert!(connected.is_err(), "the port was open");
+        tries += 1;
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(tries > 3, "only {tries} tries");
+            return status.code();
+        }
+        assert!(Instant::now() < deadline, "it did not end");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_check_fails_nobody_can_ever_connect() {
+    for answer in [Answer::Stalls, Answer::HangsUp] {
+        let ground = Ground::new().await;
+        ground.core.jwks(answer);
+        let errors = std::fs::File::create(ground.path("errors")).unwrap();
+        let mut command = ground.command();
+        command.arg("serve").stderr(errors).stdout(Stdio::null());
+        let child = command.spawn().unwrap();
+        let status = tokio::task::block_in_place(|| ends_without_ever_listening(&ground, child));
+        assert_eq!(status, Some(1));
+        let said = std::fs::read_to_string(ground.path("errors")).unwrap();
+        assert!(
+            said.contains("✗ core_jwks") && said.contains("→ "),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_everything_is_proven_production_serves() {
+    let ground = Ground::new().await;
+    let mut command = ground.command();
+    command.arg("serve");
+    let log = ground.path("log");
+    let mut child = testbed::Child::start("dailey-media", command, &log).unwrap();
+    let url = format!("http://{}/health", ground.address());
+    testbed::wait_for_http(&mut child, &url, PATIENCE).unwrap();
+    let token = dailey_auth::testing::TokenBuilder::new(&ground.core.url(), super::ground::APP);
+    let token = token.claim("scope", "media:read").sign(&ground.core.key);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://{}/api/auth/validate", ground.address());
+    let answer = client.get(url).bearer_auth(token).send().await.unwrap();
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    assert_eq!(status, 200, "{text}");
+}
+
+#[tokio::test]
+async fn the_table_is_for_people_and_wrong_usage_is_64() {
+    let ground = Ground::new().await;
+    let run = |arguments: &[&str]| {
+        let mut command = ground.command();
+        command.args(arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let output = run(&["preflight"]).await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert_eq!(text.matches("✓ ").count(), 8, "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+    for arguments in [&["preflight", "--nonsense"][..], &["preflight", "more"]] {
+        assert_eq!(run(arguments).await.unwrap().status.code(), Some(64));
+    }
+    let help = run(&["preflight", "--help"]).await.unwrap();
+    assert_eq!(help.status.code(), Some(0));
+}
