@@ -15,6 +15,18 @@ fn inspect(house: &House, set: &Value, more: &[&str]) -> Ended {
 }
 
 #[test]
+fn a_long_text_of_a_key_is_cut() {
+    let house = House::new();
+    let set = json!({ "keys": [{ "kty": "x".repeat(30_000), "kid": "y".repeat(30_000) }] });
+    for more in [&["--json"][..], &[]] {
+        let ended = inspect(&house, &set, more);
+        assert_eq!(ended.code, 1);
+        assert!(ended.out.len() < 2_000, "{} bytes", ended.out.len());
+        assert!(ended.out.contains('…'), "{}", ended.out);
+    }
+}
+
+#[test]
 fn each_key_is_told_with_its_fate_in_the_order_of_the_set() {
     let house = House::new();
     let spoilt = |name: &str, value: Value| {

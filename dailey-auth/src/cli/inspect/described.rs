@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::keys::JWKS_LIMITS;
 use crate::text::json::{self, Value};
 
+use super::report;
+
 /// An entry in its own words. Of private members there is nothing.
 #[derive(Default, Serialize)]
 pub(super) struct Described {
@@ -56,7 +58,7 @@ fn describe(object: &str) -> Described {
             members.insert(*public, text.unescaped().into_owned());
         }
     });
-    let said = |name| members.get(name).cloned();
+    let said = |name| members.get(name).map(|text| report::within_bounds(text));
     Described {
         kid: said("kid"),
         kty: said("kty"),

@@ -6,7 +6,7 @@ mod text;
 mod times;
 
 pub(super) use ink::Ink;
-pub(super) use text::{harmless, one_line_json, spread_json, to_json};
+pub(super) use text::{harmless, one_line_json, spread_json, to_json, within_bounds};
 pub(super) use times::{distance, relative, seconds, spoken};
 
 use crate::error::VerifyError;

@@ -8,14 +8,25 @@ use serde::Serialize;
 /// Longest piece of unknown text that is shown, in characters.
 const MAX_SHOWN: usize = 256;
 
-/// Whether a character does something to a terminal or to the order of the text around it:
-/// controls (C0, DEL, C1), line and paragraph separators, bidirectional and invisible formatting.
+/// Whether a character does something to a terminal or to the order of the text around it, or is
+/// there without being seen: controls (C0, DEL, C1), line and paragraph separators, bidirectional
+/// formatting, and what Unicode calls `Default_Ignorable_Code_Point`.
 fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The text, cut where it is longer than anybody reads.
+pub(in crate::cli) fn within_bounds(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// The text on one line and within bounds, with harmful characters written out as `\u{1b}`.
@@ -125,7 +136,13 @@ mod tests {
         let json = to_json(&nasty);
         assert!(!json.chars().any(is_harmful), "{json}");
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), nasty);
-        assert_eq!(harmless(&"x".repeat(300)), format!("{}…", "x".repeat(256)));
+        let cut = format!("{}…", "x".repeat(256));
+        assert_eq!(harmless(&"x".repeat(300)), cut);
+        assert_eq!(within_bounds(&"x".repeat(257)), cut);
+        assert_eq!(within_bounds(&"é".repeat(256)), "é".repeat(256));
+        for unseen in ['\u{3164}', '\u{34f}', '\u{fe0f}', '\u{e0100}', '\u{1d173}'] {
+            assert!(is_harmful(unseen), "{unseen:?}");
+        }
     }
 
     #[test]
