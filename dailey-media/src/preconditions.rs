@@ -56,6 +56,18 @@ struct Tag {
 }
 
 impl Preconditions {
+    /// `If-Match`: only what is still in this state.
+    pub(crate) fn still(state: &Validators) -> Self {
+        let tag = Tag {
+            weak: false,
+            opaque: state.etag.clone(),
+        };
+        Self {
+            if_match: Some(Tags::List(vec![tag])),
+            ..Self::default()
+        }
+    }
+
     /// `If-None-Match: *`: only where nothing is yet.
     pub(crate) fn create_only() -> Self {
         Self {

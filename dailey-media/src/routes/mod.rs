@@ -1,6 +1,8 @@
 //! The routes: each takes a request apart, asks the rules and the store, and answers.
 
+mod copying;
 mod health;
+mod json_body;
 mod listing;
 mod reading;
 mod removing;
@@ -12,13 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::hmac;
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use dailey_http::Problem;
 use dailey_http::metrics::Metrics;
 use http::{StatusCode, Uri};
 
 use crate::access::Access;
-use crate::key::ObjectKey;
+use crate::key::{KeyError, ObjectKey};
 use crate::preconditions::MalformedPrecondition;
 use crate::representation;
 use crate::storage::{Object, Storage, StorageError};
@@ -62,6 +64,9 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
                 .put(writing::put)
                 .delete(removing::delete),
         )
+        .route("/api/media-ops/copy", post(copying::copy))
+        .route("/api/media-ops/move", post(copying::rename))
+        .route("/api/media-ops/delete", post(removing::delete_many))
         .route(
             "/api/auth/validate",
             get(validate::validate).post(validate::validate),
@@ -75,8 +80,17 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
 /// The key in a request's path, from its raw form: decoded once, here and nowhere else.
 fn key(uri: &Uri) -> Result<ObjectKey, Problem> {
     let raw = uri.path().strip_prefix(OBJECTS).unwrap_or_default();
-    ObjectKey::from_path(raw)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "key_invalid", error.to_string()))
+    ObjectKey::from_path(raw).map_err(key_invalid)
+}
+
+/// A key as it stands in a body: nothing is decoded.
+fn key_text(text: String) -> Result<ObjectKey, Problem> {
+    ObjectKey::parse(text).map_err(key_invalid)
+}
+
+#[allow(clippy::needless_pass_by_value)]
+fn key_invalid(error: KeyError) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "key_invalid", error.to_string())
 }
 
 fn absent() -> Problem {

@@ -1,13 +1,21 @@
 //! Removes objects.
 
+use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use dailey_http::Problem;
 use http::{HeaderMap, StatusCode, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::{App, absent, condition_failed, failed, key, malformed_condition};
+use super::{App, absent, condition_failed, failed, json_body, key, key_text, malformed_condition};
 use crate::access::Scope;
+use crate::key::{MAX_KEY_BYTES, ObjectKey, Space};
 use crate::preconditions::Preconditions;
-use crate::storage::{Deletion, Location};
+use crate::storage::{Deletion, Depth, ListQuery, Location};
+
+/// Most objects that one request removes.
+const MAX_BATCH: usize = 1000;
 
 /// `DELETE /api/media/{key}`.
 pub(super) async fn delete(
@@ -27,4 +35,78 @@ pub(super) async fn delete(
         Deletion::Absent => Err(absent()),
         Deletion::ConditionFailed(current) => Err(condition_failed(current.as_ref())),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    keys: Option<Vec<String>>,
+    prefix: Option<String>,
+}
+
+/// `POST /api/media-ops/delete`: the keys that are named, or up to 1000 that begin with a prefix.
+/// Each has a result of its own; `more` says whether others with the prefix are left.
+pub(super) async fn delete_many(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, Problem> {
+    let space = app.access.space(&headers, Scope::Write).await?;
+    let wanted: Wanted = json_body::read(&headers, body).await?;
+    let (keys, more) = match (wanted.keys, wanted.prefix) {
+        (Some(keys), None) => (named(keys)?, false),
+        (None, Some(prefix)) => with_prefix(&app, &space, prefix).await?,
+        _ => return Err(batch_invalid("say either `keys` or `prefix`")),
+    };
+    let mut results = Vec::with_capacity(keys.len());
+    for key in keys {
+        let name = key.as_str().to_owned();
+        let space = space.clone();
+        let at = Location { space, key };
+        let deletion = app.storage.delete(&at, &Preconditions::default()).await;
+        results.push(match deletion {
+            Ok(Deletion::Deleted) => json!({ "key": name, "status": "deleted" }),
+            Ok(Deletion::Absent) => json!({ "key": name, "status": "absent" }),
+            Ok(Deletion::ConditionFailed(_)) => {
+                json!({ "key": name, "status": "failed", "code": "precondition_failed" })
+            }
+            // The others may still go: what failed is told, and logged with its cause.
+            Err(error) => json!({ "key": name, "status": "failed", "code": failed(error).code() }),
+        });
+    }
+    Ok(Json(json!({ "results": results, "more": more })))
+}
+
+fn named(keys: Vec<String>) -> Result<Vec<ObjectKey>, Problem> {
+    if keys.is_empty() || keys.len() > MAX_BATCH {
+        return Err(batch_invalid("`keys` takes 1 to 1000 keys"));
+    }
+    let mut keys: Vec<_> = keys.into_iter().map(key_text).collect::<Result<_, _>>()?;
+    keys.sort();
+    keys.dedup();
+    Ok(keys)
+}
+
+async fn with_prefix(
+    app: &App,
+    space: &Space,
+    prefix: String,
+) -> Result<(Vec<ObjectKey>, bool), Problem> {
+    // Everything is a lot to lose by a text that was forgotten.
+    if prefix.is_empty() || prefix.len() > MAX_KEY_BYTES {
+        return Err(batch_invalid("`prefix` takes 1 to 1024 bytes"));
+    }
+    let query = ListQuery {
+        prefix,
+        depth: Depth::All,
+        limit: MAX_BATCH,
+        after: None,
+    };
+    let page = app.storage.list(space, &query).await.map_err(failed)?;
+    let keys = page.objects.into_iter().map(|(key, _)| key).collect();
+    Ok((keys, page.next.is_some()))
+}
+
+fn batch_invalid(detail: &'static str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "batch_invalid", detail)
 }

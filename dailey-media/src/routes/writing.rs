@@ -140,7 +140,7 @@ async fn receive(mut body: Body, upload: &mut dyn Upload) -> Result<(), Problem>
     }
 }
 
-fn stored(name: &str, object: &Object, replaced: Replaced) -> Response {
+pub(super) fn stored(name: &str, object: &Object, replaced: Replaced) -> Response {
     let status = match replaced {
         Replaced::Nothing => StatusCode::CREATED,
         Replaced::Object => StatusCode::OK,

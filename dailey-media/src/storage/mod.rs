@@ -2,7 +2,10 @@
 //!
 //! The rest of the program knows only [`Storage`]; files are the business of [`local`].
 
+mod copy;
 pub mod local;
+
+pub(crate) use copy::{Copied, copy_object};
 
 use std::fmt::Debug;
 use std::ops::Range;

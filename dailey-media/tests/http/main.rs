@@ -12,4 +12,5 @@ mod isolation;
 mod keys;
 mod listing;
 mod objects;
+mod operations;
 mod service;
