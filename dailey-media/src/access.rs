@@ -7,6 +7,7 @@ use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::key::Space;
+use crate::rate::RateLimits;
 
 /// What a route needs to be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +33,24 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 pub(crate) struct Access {
     verifier: Verifier,
     audiences: BTreeSet<String>,
+    limits: RateLimits,
 }
 
 impl Access {
-    pub(crate) fn new(verifier: Verifier, audiences: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(
+        verifier: Verifier,
+        audiences: impl IntoIterator<Item = String>,
+        limits: RateLimits,
+    ) -> Self {
         Self {
             verifier,
             audiences: audiences.into_iter().collect(),
+            limits,
         }
+    }
+
+    pub(crate) fn limits(&self) -> &RateLimits {
+        &self.limits
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {
@@ -54,7 +65,16 @@ impl Access {
 
     /// The space that the request's token opens, if it has the scope.
     pub(crate) async fn space(&self, headers: &HeaderMap, scope: Scope) -> Result<Space, Problem> {
-        let token = self.verify(headers).await.map_err(refused)?;
+        let token = match self.verify(headers).await {
+            Ok(token) => token,
+            Err(error) => {
+                // That nobody can say is not the client's fault.
+                if matches!(error, VerifyError::Rejected(_)) {
+                    self.limits.stranger()?;
+                }
+                return Err(refused(error));
+            }
+        };
         if !token.has_scope(scope.as_str()) {
             return Err(insufficient(scope));
         }
@@ -65,7 +85,11 @@ impl Access {
             .collect();
         let mut ours = ours.into_iter();
         match (ours.next(), ours.next()) {
-            (Some(app_id), None) => Ok(Space::new(app_id, claims.subject())),
+            (Some(app_id), None) => {
+                let space = Space::new(app_id, claims.subject());
+                self.limits.subject(&space, scope)?;
+                Ok(space)
+            }
             _ => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "audience_ambiguous",

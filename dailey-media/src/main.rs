@@ -78,6 +78,7 @@ Environment:
   FRONTEND_ENV_FILE the front end's .env.production, read by the preflight; required in production
   TRUSTED_PROXIES   addresses or networks whose forwarding headers are believed, or `none` [default: loopback]
   LINK_SECRET_FILE  32 random bytes or more, mode 0600: signs list cursors; required in production
+  RATE_LIMIT        `off` switches the rate limits off, in development only
   RUST_LOG          log levels [default: info]
 
 Signals:

@@ -13,6 +13,7 @@ use dailey_http::{Stack, signals};
 
 use crate::access::Access;
 use crate::link_secret::{self, IfMissing, LinkSecretError};
+use crate::rate::RateLimits;
 use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings};
 use crate::storage::local::{LocalStorage, OpenError};
@@ -125,7 +126,7 @@ async fn service(
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
     let app = App {
-        access: Access::new(verifier, audiences),
+        access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
         storage: Arc::new(storage),
         link_secret: Arc::new(link_secret),
         draining,

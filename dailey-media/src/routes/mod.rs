@@ -22,6 +22,7 @@ use http::{StatusCode, Uri};
 use crate::access::Access;
 use crate::key::{KeyError, ObjectKey};
 use crate::preconditions::MalformedPrecondition;
+use crate::rate;
 use crate::representation;
 use crate::storage::{Object, Storage, StorageError};
 
@@ -74,6 +75,7 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .with_state(app)
+        .layer(axum::middleware::from_fn(rate::around))
         .route("/metrics", metrics.route())
 }
 

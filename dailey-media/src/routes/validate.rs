@@ -11,6 +11,9 @@ use crate::access;
 
 /// `GET` and `POST /api/auth/validate`. The token stands in `Authorization`; nothing else is read.
 pub(super) async fn validate(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Err(problem) = app.access.limits().validation() {
+        return problem.with("valid", false).into_response();
+    }
     let token = match app.access.verify(&headers).await {
         Ok(token) => token,
         Err(error) => return access::refused(error).with("valid", false).into_response(),

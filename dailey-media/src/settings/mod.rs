@@ -11,6 +11,8 @@ use dailey_http::cors::Origins;
 use dailey_http::settings::{self, Lookup, SettingsError};
 use url::{Host, Url};
 
+use crate::rate::RateLimit;
+
 /// The port that deployments rely on.
 pub const DEFAULT_PORT: u16 = 4100;
 
@@ -39,6 +41,8 @@ pub struct Settings {
     pub root: PathBuf,
     /// The secret that signs cursors.
     pub link_secret: LinkSecret,
+    /// Whether requests are limited.
+    pub rate_limit: RateLimit,
 }
 
 /// Where the link secret is.
@@ -84,6 +88,7 @@ pub(crate) struct Draft {
     pub(crate) frontend_env_file: Option<PathBuf>,
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
+    rate_limit: Option<RateLimit>,
     pub(crate) errors: Vec<SettingError>,
 }
 
@@ -105,7 +110,7 @@ impl Draft {
         let root = keep(&mut errors, file::root(lookup, config));
         let link_secret = link_secret(lookup, environment, root.as_deref());
         let link_secret = keep(&mut errors, link_secret).flatten();
-        keep(&mut errors, rate_limit(lookup, environment));
+        let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
         keep(&mut errors, audit_log(lookup));
         // One wrong text is one error, though two settings are made from it.
         errors.dedup_by(|later, first| first.key().is_some() && first.key() == later.key());
@@ -120,6 +125,7 @@ impl Draft {
             frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
             origins,
             trusted_proxies,
+            rate_limit,
             errors,
         }
     }
@@ -140,6 +146,7 @@ impl Draft {
                 trusted_proxies: Some(trusted_proxies),
                 root: Some(root),
                 link_secret: Some(link_secret),
+                rate_limit: Some(rate_limit),
                 errors,
                 ..
             } if errors.is_empty() => Ok(Settings {
@@ -149,6 +156,7 @@ impl Draft {
                 trusted_proxies,
                 root,
                 link_secret,
+                rate_limit,
             }),
             Self { errors, .. } => Err(errors),
         }
@@ -267,10 +275,10 @@ fn link_secret(
     }
 }
 
-fn rate_limit(lookup: Lookup<'_>, environment: Environment) -> Result<(), SettingError> {
+fn rate_limit(lookup: Lookup<'_>, environment: Environment) -> Result<RateLimit, SettingError> {
     match settings::text(lookup, "RATE_LIMIT").as_deref() {
-        None => Ok(()),
-        Some("off") if environment == Environment::Development => Ok(()),
+        None => Ok(RateLimit::On),
+        Some("off") if environment == Environment::Development => Ok(RateLimit::Off),
         Some("off") => {
             Err(invalid("RATE_LIMIT", "`off` is for development only: remove it").into())
         }

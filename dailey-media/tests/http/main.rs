@@ -13,4 +13,5 @@ mod keys;
 mod listing;
 mod objects;
 mod operations;
+mod rates;
 mod service;

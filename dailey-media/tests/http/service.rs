@@ -17,6 +17,13 @@ pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:5173";
 pub(crate) const START: Duration = Duration::from_secs(20);
 
+/// Whether the service limits how often it is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limits {
+    On,
+    Off,
+}
+
 pub(crate) struct Service {
     pub(crate) child: Child,
     pub(crate) port: u16,
@@ -37,11 +44,15 @@ pub(crate) fn command(folder: &Path, port: u16) -> Command {
 
 impl Service {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Limits::Off).await
+    }
+
+    pub(crate) async fn start_with(limits: Limits) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
         let port = testbed::free_port().unwrap();
-        let child = start(folder.path(), port, &issuer);
+        let child = start(folder.path(), port, &issuer, limits);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -55,7 +66,7 @@ impl Service {
 
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
-        self.child = start(self.folder.path(), self.port, &self.issuer);
+        self.child = start(self.folder.path(), self.port, &self.issuer, Limits::Off);
     }
 
     pub(crate) fn token(&self) -> TokenBuilder {
@@ -111,7 +122,7 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer) -> Child {
+fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
     let mut command = command(folder, port);
     command
         .arg("serve")
@@ -120,6 +131,9 @@ fn start(folder: &Path, port: u16, issuer: &Issuer) -> Child {
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
         .env("CORS_ORIGINS", ORIGIN);
+    if limits == Limits::Off {
+        command.env("RATE_LIMIT", "off");
+    }
     let mut child = Child::start("dailey-media", command, &folder.join("log")).unwrap();
     testbed::wait_for_http(
         &mut child,

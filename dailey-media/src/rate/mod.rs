@@ -1,0 +1,206 @@
+//! Who may ask how often: each subject in its app, and each address that has no good token. Buckets
+//! are this process's own: behind several replicas the rates multiply by their number.
+//!
+//! | policy | who | a minute | at once |
+//! | --- | --- | --- | --- |
+//! | `read` | a subject, reading and listing | 600 | 100 |
+//! | `write` | a subject, changing | 120 | 30 |
+//! | `stranger` | an address, by requests without a good token | 60 | 20 |
+//! | `validate` | an address, at `/api/auth/validate` | 30 | 30 |
+
+mod limiter;
+
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use dailey_http::Problem;
+use dailey_http::client::ClientAddress;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::access::Scope;
+use crate::key::Space;
+use limiter::{Limiter, Rate, Standing};
+
+/// draft-ietf-httpapi-ratelimit-headers-11.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
+    const fn count(number: u32) -> NonZeroU32 {
+        match NonZeroU32::new(number) {
+            Some(number) => number,
+            None => NonZeroU32::MIN,
+        }
+    }
+    Rate {
+        name,
+        a_minute: count(a_minute),
+        at_once: count(at_once),
+    }
+}
+
+const READ: Rate = rate("read", 600, 100);
+const WRITE: Rate = rate("write", 120, 30);
+const STRANGER: Rate = rate("stranger", 60, 20);
+const VALIDATE: Rate = rate("validate", 30, 30);
+
+/// Whether requests are limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateLimit {
+    /// They are.
+    On,
+    /// They are not: for tests, in development.
+    Off,
+}
+
+/// All buckets.
+#[derive(Clone, Debug)]
+pub(crate) struct RateLimits(Option<Arc<Limiters>>);
+
+#[derive(Debug)]
+struct Limiters {
+    reads: Limiter<Space>,
+    writes: Limiter<Space>,
+    strangers: Limiter<IpAddr>,
+    validations: Limiter<IpAddr>,
+}
+
+/// What is known of the request at hand beside its headers.
+struct Current {
+    address: Option<IpAddr>,
+    standing: RefCell<Option<Standing>>,
+}
+
+tokio::task_local! {
+    static CURRENT: Current;
+}
+
+/// Around every route: remembers whose request it is, and tells in the answer what is left.
+pub(crate) async fn around(request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<ClientAddress>();
+    let current = Current {
+        address: address.map(|ClientAddress(address)| network(*address)),
+        standing: RefCell::new(None),
+    };
+    let answer = async {
+        let mut response = next.run(request).await;
+        if let Some(standing) = CURRENT.with(|current| current.standing.take()) {
+            tell(standing, response.headers_mut());
+        }
+        response
+    };
+    CURRENT.scope(current, answer).await
+}
+
+impl RateLimits {
+    pub(crate) fn new(limit: RateLimit) -> Self {
+        Self((limit == RateLimit::On).then(|| {
+            Arc::new(Limiters {
+                reads: Limiter::new(READ),
+                writes: Limiter::new(WRITE),
+                strangers: Limiter::new(STRANGER),
+                validations: Limiter::new(VALIDATE),
+            })
+        }))
+    }
+
+    /// A request whose token opens `space`.
+    pub(crate) fn subject(&self, space: &Space, scope: Scope) -> Result<(), Problem> {
+        self.limited(|limiters| {
+            let limiter = match scope {
+                Scope::Read => &limiters.reads,
+                Scope::Write => &limiters.writes,
+            };
+            Some(limiter.take(space.clone()))
+        })
+    }
+
+    /// A request without a good token.
+    pub(crate) fn stranger(&self) -> Result<(), Problem> {
+        self.limited(|limiters| Some(limiters.strangers.take(address()?)))
+    }
+
+    /// A request to have a token validated.
+    pub(crate) fn validation(&self) -> Result<(), Problem> {
+        self.limited(|limiters| Some(limiters.validations.take(address()?)))
+    }
+
+    fn limited(&self, take: impl FnOnce(&Limiters) -> Option<Standing>) -> Result<(), Problem> {
+        let Some(standing) = self.0.as_deref().and_then(take) else {
+            return Ok(());
+        };
+        // Outside of the layer, as in a test of a handler alone, nobody is told.
+        let _ = CURRENT.try_with(|current| current.standing.replace(Some(standing)));
+        match standing.wait {
+            None => Ok(()),
+            Some(_) => Err(too_many(standing)),
+        }
+    }
+}
+
+fn address() -> Option<IpAddr> {
+    CURRENT.try_with(|current| current.address).ok().flatten()
+}
+
+/// Whoever has one IPv6 address has its /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+fn wait_seconds(standing: Standing) -> u64 {
+    // Rounded up, so that who waits as long is not too early.
+    let wait = standing.wait.unwrap_or_default();
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn too_many(standing: Standing) -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "rate_limited",
+        "too many requests: wait as long as Retry-After says",
+    )
+    .with("policy", standing.rate.name)
+    .header(header::RETRY_AFTER, wait_seconds(standing).into())
+}
+
+fn tell(standing: Standing, headers: &mut HeaderMap) {
+    let Standing {
+        rate, remaining, ..
+    } = standing;
+    let (name, window) = (rate.name, rate.window_seconds());
+    let wait = standing.wait.map(|_| wait_seconds(standing));
+    // Until the next request may come, or until all of them may again.
+    let reset = wait.unwrap_or_else(|| {
+        let missing = rate.at_once.get().saturating_sub(remaining);
+        u64::from((60 * missing).div_ceil(rate.a_minute.get()))
+    });
+    let policy = format!("\"{name}\";q={};w={window}", rate.at_once);
+    let limit = format!("\"{name}\";r={remaining};t={reset}");
+    for (header, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, limit)] {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(header, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_in_a_network_share_a_bucket() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+}

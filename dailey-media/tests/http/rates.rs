@@ -1,0 +1,104 @@
+//! How often anybody may ask: each subject its share, whatever the others do.
+
+use reqwest::{Method, Response};
+
+use crate::service::{Limits, Service, header, problem};
+
+/// Asks so often; returns what came of each.
+async fn statuses(times: usize, mut ask: impl AsyncFnMut() -> Response) -> Vec<u16> {
+    let mut statuses = Vec::with_capacity(times);
+    for _ in 0..times {
+        statuses.push(ask().await.status().as_u16());
+    }
+    statuses
+}
+
+fn count(statuses: &[u16], status: u16) -> usize {
+    statuses.iter().filter(|one| **one == status).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_that_floods_is_told_to_wait_and_the_others_keep_their_share() {
+    let service = Service::start_with(Limits::On).await;
+    let flooding = service.token();
+    let get = |token| {
+        service
+            .request_as(Method::GET, "/api/media/a", token)
+            .send()
+    };
+    let first = get(&flooding).await.unwrap();
+    assert_eq!(header(&first, "ratelimit-policy"), "\"read\";q=100;w=10");
+    assert_eq!(header(&first, "ratelimit"), "\"read\";r=99;t=1");
+
+    let ended = statuses(300, async || get(&flooding).await.unwrap()).await;
+    assert!(
+        count(&ended, 404) >= 99 && count(&ended, 429) > 50,
+        "{ended:?}"
+    );
+    let refused = get(&flooding).await.unwrap();
+    assert_eq!(header(&refused, "retry-after"), "1");
+    assert!(header(&refused, "ratelimit").starts_with("\"read\";r=0;t="));
+    assert_eq!(problem(refused).await, (429, "rate_limited".into()));
+
+    // Reading does not use up writing, nor one subject another's share.
+    assert_eq!(service.put("a", b"x").await.status(), 201);
+    let other = service.token().claim("sub", "user-2");
+    assert_eq!(get(&other).await.unwrap().status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_have_a_smaller_share() {
+    let service = Service::start_with(Limits::On).await;
+    let ended = statuses(60, async || service.put("a", b"x").await).await;
+    assert!(count(&ended, 429) > 10, "{ended:?}");
+    assert!(count(&ended, 200) + count(&ended, 201) >= 30, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_limited_by_address_and_good_tokens_from_there_are_not() {
+    let service = Service::start_with(Limits::On).await;
+    let from = |address: &str| {
+        let asked = service.bare(Method::GET, "/api/media/a");
+        asked.header("x-forwarded-for", address).send()
+    };
+    let ended = statuses(60, async || from("192.0.2.1").await.unwrap()).await;
+    assert!(
+        count(&ended, 401) >= 20 && count(&ended, 429) > 20,
+        "{ended:?}"
+    );
+    assert_eq!(from("192.0.2.2").await.unwrap().status(), 401);
+    let known = service.request(Method::GET, "/api/media/a");
+    let known = known.header("x-forwarded-for", "192.0.2.1").send();
+    assert_eq!(known.await.unwrap().status(), 404);
+    // A forged hop to the left of the real one changes nothing.
+    assert_eq!(from("203.0.113.9, 192.0.2.1").await.unwrap().status(), 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validations_are_limited_by_address_and_health_never_is() {
+    let service = Service::start_with(Limits::On).await;
+    let validate = || service.request(Method::GET, "/api/auth/validate").send();
+    let ended = statuses(50, async || validate().await.unwrap()).await;
+    assert!(
+        count(&ended, 200) >= 30 && count(&ended, 429) > 10,
+        "{ended:?}"
+    );
+    let refused = validate().await.unwrap();
+    let text = refused.text().await.unwrap();
+    assert!(
+        text.contains("\"valid\":false") && text.contains("rate_limited"),
+        "{text}"
+    );
+    let live = || service.bare(Method::GET, "/health/live").send();
+    let ended = statuses(300, async || live().await.unwrap()).await;
+    assert_eq!(count(&ended, 200), 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switched_off_nobody_is_limited_or_told_of_limits() {
+    let service = Service::start().await;
+    let get = || service.request(Method::GET, "/api/media/a").send();
+    let ended = statuses(300, async || get().await.unwrap()).await;
+    assert_eq!(count(&ended, 404), 300);
+    assert_eq!(header(&get().await.unwrap(), "ratelimit"), "");
+}
