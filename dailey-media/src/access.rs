@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dailey_auth::{MAX_TOKEN_BYTES, Rejection, Verified, Verifier, VerifyError};
+use dailey_auth::{Verified, Verifier, VerifyError, bearer};
 use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -59,7 +59,8 @@ impl Access {
 
     /// The request's verified token. It stands in the one `Authorization` header and nowhere else.
     pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Verified, VerifyError> {
-        let token = bearer(headers)?;
+        let authorization = headers.get_all(header::AUTHORIZATION).iter();
+        let token = bearer::required(authorization.map(HeaderValue::as_bytes))?;
         self.verifier.verify(token).await
     }
 
@@ -127,25 +128,4 @@ fn insufficient(scope: Scope) -> Problem {
     )
     .with("scope", scope)
     .header(header::WWW_AUTHENTICATE, challenge)
-}
-
-/// `Bearer` and a token. Two headers could mean two things to two readers, so they mean nothing.
-fn bearer(headers: &HeaderMap) -> Result<&str, Rejection> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Rejection::TokenMissing);
-    };
-    let mut parts = value.as_bytes().splitn(2, |byte| *byte == b' ');
-    let (Some(scheme), Some(token)) = (parts.next(), parts.next()) else {
-        return Err(Rejection::TokenMissing);
-    };
-    // RFC 9110 11.1: schemes are compared without case.
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(Rejection::TokenMissing);
-    }
-    // Bytes that are no text are a token all the same: a wrong one. Its size is looked at first.
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(Rejection::TokenTooLarge);
-    }
-    std::str::from_utf8(token).map_err(|_| Rejection::TokenMalformed)
 }
