@@ -110,7 +110,7 @@ pub(super) const PARTS: [Part; 11] = [
     },
     Part {
         name: "live tests",
-        what: "tests against real servers that are unpacked beside the system: MySQL (set up first)",
+        what: "tests against real servers that are unpacked beside the system: MySQL, sshd (set up first)",
         smallest: Selection::All,
         run: live_tests,
     },
