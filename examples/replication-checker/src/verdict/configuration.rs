@@ -32,6 +32,9 @@ pub(super) fn judge(seeing: &Seeing, findings: &mut Findings) {
             time(seeing, host, observed, findings);
         }
     }
+    if !seeing.roles.found {
+        return;
+    }
     if let Some(primary) = seeing.primary().observed() {
         of_primary(&seeing.primary().name, primary, findings);
     }

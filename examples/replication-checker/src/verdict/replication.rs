@@ -200,6 +200,12 @@ fn sets(seeing: &Seeing, findings: &mut Findings) {
         }
         return;
     };
+    if !seeing.roles.found {
+        for check in ["errant_gtids", "purge_gap"] {
+            findings.skip(check, "nobody knows which of the two is the primary");
+        }
+        return;
+    }
     let name = &seeing.replica().name;
     let unknown = |findings: &mut Findings, reason: &str| {
         findings.add(

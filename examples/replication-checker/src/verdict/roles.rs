@@ -58,11 +58,24 @@ pub fn find(hosts: &[Host; 2], remembered: Option<&str>) -> Roles {
         (None, Some(false)) if !is_observed(&hosts[0]) => return replica_is(0, true),
         _ => {}
     }
+    // Who has transactions of the other one, which has none of its.
+    match (has_of_other(hosts, 0), has_of_other(hosts, 1)) {
+        (Some(true), Some(false)) => return replica_is(0, true),
+        (Some(false), Some(true)) => return replica_is(1, true),
+        _ => {}
+    }
     // What was found at an earlier run.
     match remembered.and_then(|name| hosts.iter().position(|host| host.name == name)) {
         Some(replica) => replica_is(replica, true),
         None => replica_is(1, false),
     }
+}
+
+fn has_of_other(hosts: &[Host; 2], at: usize) -> Option<bool> {
+    let executed = hosts[at].observed()?.executed.as_ref()?;
+    let other = hosts[1 - at].observed()?.server_uuid.as_deref()?;
+    let (of_other, _) = executed.split_by_server(other);
+    Some(!of_other.is_empty())
 }
 
 fn is_observed(host: &Host) -> bool {
