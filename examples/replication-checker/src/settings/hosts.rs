@@ -153,7 +153,10 @@ fn pair<T>(
     if second.contains(',') {
         return Err(two());
     }
-    Ok([read(first.trim())?, read(second.trim())?])
+    Ok([
+        read(first.trim_matches(' '))?,
+        read(second.trim_matches(' '))?,
+    ])
 }
 
 fn differ<T: Named>(hosts: [T; 2], key: &'static str) -> Result<[T; 2], SettingsError> {
