@@ -17,10 +17,12 @@
 //! | [`report`] | what is said |
 //! | [`scrub`] | texts of others, bounded and without secrets |
 //! | [`state_file`], [`run_lock`] | files |
-//! | [`health`] | the command |
+//! | [`health`] | the command `core-replica-health` |
+//! | [`seed`] | the command `core-replica-seed`: makes a server a true copy of another |
 
 pub mod client_output;
 pub mod collect;
+mod connection;
 pub mod gtid;
 pub mod health;
 pub mod observation;
@@ -29,6 +31,7 @@ pub mod report;
 pub mod row;
 pub mod run_lock;
 pub mod scrub;
+pub mod seed;
 pub mod settings;
 pub mod state_file;
 pub mod statements;

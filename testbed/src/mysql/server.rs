@@ -166,6 +166,20 @@ impl Server {
         self.process.kill();
     }
 
+    /// Waits until it has ended by itself; whether it has.
+    pub fn wait_until_ended(&mut self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            if self.process.ended().is_some() {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
     /// Starts it on its data and port after [`stop`](Self::stop) or [`kill`](Self::kill), with
     /// arguments beyond its configuration (`--skip-replica-start`).
     pub fn start_again(&mut self, arguments: &[&str]) -> Result<(), Error> {

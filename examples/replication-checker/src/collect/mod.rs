@@ -21,9 +21,6 @@ const FIRST_ROUND: Duration = Duration::from_secs(15);
 /// Longest that the second round may take.
 const SECOND_ROUND: Duration = Duration::from_secs(10);
 
-/// Longest that connecting may take.
-const CONNECT: Duration = Duration::from_secs(5);
-
 /// No run takes longer than this.
 pub const HARD_DEADLINE: Duration = Duration::from_secs(30);
 

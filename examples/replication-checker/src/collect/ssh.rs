@@ -7,8 +7,8 @@ use std::process::{Output, Stdio};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-use super::CONNECT;
 use crate::client_output::{self, MAX_OUTPUT_BYTES};
+use crate::connection::CONNECT;
 use crate::scrub::{MAX_TEXT_CHARS, bounded};
 use crate::settings::{Password, SshTargets};
 use crate::statements::{Answer, Answers, Statement};

@@ -89,7 +89,8 @@ pub(super) fn direct_hosts(
     differ(hosts, keys::MYSQL_URLS)
 }
 
-fn direct_host(text: &str, user: Option<&str>) -> Result<DirectHost, SettingsError> {
+/// One address of direct mode.
+pub(crate) fn direct_host(text: &str, user: Option<&str>) -> Result<DirectHost, SettingsError> {
     let wrong = |what: &str| SettingsError::new(keys::MYSQL_URLS, what);
     let url = Url::parse(text).map_err(|_| {
         wrong("each must be an address, `mysql://user@host:port/?ssl-ca=…&tls-hostname=…`")

@@ -6,6 +6,7 @@ mod password;
 
 use std::path::PathBuf;
 
+pub(crate) use hosts::direct_host;
 pub use hosts::{DirectHost, SshHost};
 pub use password::Password;
 

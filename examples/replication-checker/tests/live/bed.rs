@@ -226,7 +226,7 @@ fn ssh_before(server: &Server, home: &Path, key: &KeyPair) -> Sshd {
     Sshd::start(&folder, &key.public_line().unwrap(), &programs).unwrap()
 }
 
-fn executable(path: &Path, text: &str) {
+pub(crate) fn executable(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -13,6 +13,7 @@ mod network;
 mod proxy;
 mod reach;
 mod secrets;
+mod seeding;
 mod steady;
 mod threads;
 mod watching;
