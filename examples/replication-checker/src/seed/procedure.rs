@@ -1,10 +1,15 @@
 //! The steps, in their order. Each has a name for what is left when it fails.
 
+use std::time::{Duration, Instant};
+
 use super::plan::{Facts, Method, Refusal, Side, Wish, plan};
 use super::proof::{Proof, prove};
 use super::server::{Server, identifier, quoted};
 use super::{clone, dump};
 use crate::settings::DirectHost;
+
+/// Longest that a replica which has left may still be listed.
+const REPLICA_LEAVES: Duration = Duration::from_secs(15);
 
 /// How the target reaches the source, which need not be how we do: there may be a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +133,17 @@ impl<'a> Seeding<'a> {
 
     async fn look(&mut self) -> Result<Facts, String> {
         let source = self.source.look().await?;
-        let target = self.target.look().await?;
+        let mut target = self.target.look().await?;
+        // A replica that has left is listed until its server next sends it something, which is at the
+        // latest the heartbeat of the channel.
+        let deadline = Instant::now() + REPLICA_LEAVES;
+        while target.replicas > 0
+            && source.follows.as_ref() != Some(&target.uuid)
+            && Instant::now() < deadline
+        {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            target.replicas = self.target.rows("SHOW REPLICAS").await?.len();
+        }
         let has = self.target.set("@@GLOBAL.gtid_executed").await?;
         let errant = self
             .source

@@ -7,6 +7,7 @@
 
 mod bed;
 mod configuration;
+mod failover;
 mod forms;
 mod history;
 mod network;

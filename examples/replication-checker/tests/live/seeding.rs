@@ -13,9 +13,9 @@ use testbed::parts::MysqlPart;
 
 use crate::bed::{Bed, executable};
 
-const PASSWORD: &str = "seeder's \\ # password";
+pub(crate) const PASSWORD: &str = "seeder's \\ # password";
 
-fn bed() -> Bed {
+pub(crate) fn bed() -> Bed {
     let bed = Bed::start();
     bed.primary(
         "CREATE USER seeder@127.0.0.1 IDENTIFIED BY 'seeder''s \\\\ # password' REQUIRE SSL; \
@@ -31,7 +31,7 @@ fn bed() -> Bed {
     bed
 }
 
-fn url(server: &Server) -> String {
+pub(crate) fn url(server: &Server) -> String {
     format!(
         "mysql://seeder@127.0.0.1:{}/?ssl-ca={}&tls-hostname={}",
         server.port(),
@@ -40,7 +40,7 @@ fn url(server: &Server) -> String {
     )
 }
 
-fn uuid(server: &Server) -> String {
+pub(crate) fn uuid(server: &Server) -> String {
     server
         .sql("SELECT @@server_uuid")
         .unwrap()
