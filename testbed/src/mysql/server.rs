@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::deployed::{ACCOUNTS, Role};
@@ -90,7 +91,7 @@ impl Server {
                 free_port().map_err(Error::file("cannot find a port on", Path::new("loopback")))?;
             write_private(&folder.join("my.cnf"), &role.configuration(&folder, port)?)?;
             let first = format!("--init-file={}", init_file.display());
-            match run(role, programs, &folder, life, &[&first]) {
+            match run(role, programs, &folder, life, &[], &[&first]) {
                 Ok(process) => break (process, port),
                 Err(Error::Start(StartError::Ended { log_tail, .. }))
                     if log_tail.contains("Address already in use") && attempts < PORT_ATTEMPTS => {}
@@ -183,11 +184,18 @@ impl Server {
     /// Starts it on its data and port after [`stop`](Self::stop) or [`kill`](Self::kill), with
     /// arguments beyond its configuration (`--skip-replica-start`).
     pub fn start_again(&mut self, arguments: &[&str]) -> Result<(), Error> {
+        self.start_again_in(&[], arguments)
+    }
+
+    /// The same, by a command that the server's own is added to (`unshare --mount sh -c … name`), and that
+    /// becomes the server.
+    pub fn start_again_in(&mut self, wrapper: &[&str], arguments: &[&str]) -> Result<(), Error> {
         self.process = run(
             self.role,
             &self.programs,
             &self.folder,
             self.life,
+            wrapper,
             arguments,
         )?;
         Ok(())
@@ -200,10 +208,22 @@ fn run(
     programs: &MysqlPart,
     folder: &Path,
     life: Life,
+    wrapper: &[&str],
     arguments: &[&str],
 ) -> Result<Process, Error> {
-    let mut command = programs.mysqld_with(&folder.join("my.cnf"));
-    command.args(arguments);
+    let mut server = programs.mysqld_with(&folder.join("my.cnf"));
+    server.args(arguments);
+    let command = match wrapper.split_first() {
+        None => server,
+        Some((program, rest)) => {
+            let mut command = Command::new(program);
+            command
+                .args(rest)
+                .arg(server.get_program())
+                .args(server.get_args());
+            command
+        }
+    };
     let mut process = Process::start(life, role.name(), command, &folder.join("mysqld.log"))?;
     let started = Instant::now();
     loop {

@@ -93,3 +93,42 @@ fn an_applier_that_a_lock_holds_up_is_lag_and_a_long_transaction_is_none() {
     });
     bed.shows("back", &[]);
 }
+
+/// A small file system of its own for the relay logs, which only the server sees.
+const SMALL_DISK: &str = r#"mkdir -p "$0" && mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@""#;
+
+#[test]
+#[ignore = "needs MySQL, sshd and root: `cargo xtask test` sets the servers up and runs this"]
+fn a_full_disk_for_relay_logs_is_named_while_every_column_is_green() {
+    let mut bed = Bed::start();
+    bed.primary("CREATE TABLE core.large (id INT PRIMARY KEY, data LONGBLOB)");
+    bed.pair.wait_until_caught_up().unwrap();
+    bed.replica("STOP REPLICA; RESET REPLICA ALL;");
+    bed.pair.replica.stop();
+    let folder = bed.pair.replica.folder().join("relay");
+    let relay_log = format!("--relay-log={}/relay-bin", folder.display());
+    let wrapper = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        SMALL_DISK,
+        folder.to_str().unwrap(),
+    ];
+    bed.pair
+        .replica
+        .start_again_in(&wrapper, &[&relay_log])
+        .unwrap();
+    bed.pair.replicate_from(bed.pair.primary.port()).unwrap();
+    bed.shows("on a small disk", &[]);
+
+    bed.primary("INSERT INTO core.large VALUES (1, REPEAT('x', 4 * 1024 * 1024))");
+    bed.shows("14 relay disk full", &["disk_wait"]);
+    let report = bed.check("ssh").report;
+    assert_eq!(report["replica"]["io"], "Yes", "{report:#}");
+    assert_eq!(report["replica"]["sql"], "Yes", "{report:#}");
+    println!(
+        "14 Seconds_Behind_Source is {}",
+        report["lag"]["seconds_behind_source"]
+    );
+}
