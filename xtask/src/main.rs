@@ -46,7 +46,7 @@ enum Command {
     },
     /// Runs every test: formatting, lints, documentation, dependency rules, tests, outside verifiers
     ///
-    /// Sets up what the tests need beyond a Rust toolchain, a C compiler, Python 3 and Node in
+    /// Sets up what the tests need beyond a Rust toolchain, a C compiler, Python 3, Node, apt and ssh in
     /// target/testbed and in the user's cache folder (`XDG_CACHE_HOME` or `~/.cache`, folder dailey);
     /// nothing is installed in the system. The last line is `N passed, N failed`, counted from what
     /// really ran; a part that cannot be set up counts as failed.
@@ -54,11 +54,11 @@ enum Command {
     /// Exit status: 0 when nothing failed, 1 otherwise, 130 when it was interrupted.
     #[command(verbatim_doc_comment)]
     Test {
-        /// Only what needs neither downloaded tools nor Python and Node
+        /// Only what needs neither downloaded tools and servers nor Python and Node
         #[arg(long)]
         unit: bool,
     },
-    /// Real servers for working by hand, unpacked beside the system: MySQL
+    /// Real servers for working by hand, unpacked beside the system: MySQL, sshd
     ///
     /// They are downloaded once as Debian packages, through this machine's own apt settings but into
     /// the user's cache folder; nothing is installed in the system. Their data is under target/testbed.
