@@ -1,4 +1,4 @@
-//! The project's own commands, run as `cargo xtask …`: the demo, and every test.
+//! The project's own commands, run as `cargo xtask …`: the demo, every test, and real servers.
 
 #![forbid(unsafe_code)]
 
@@ -9,6 +9,7 @@ mod setup;
 mod stop;
 mod terminal;
 mod test;
+mod testbed;
 mod workspace;
 
 use std::process::ExitCode;
@@ -45,7 +46,7 @@ enum Command {
     },
     /// Runs every test: formatting, lints, documentation, dependency rules, tests, outside verifiers
     ///
-    /// Sets up what the tests need beyond a Rust toolchain, a C compiler, Python 3 and Node in
+    /// Sets up what the tests need beyond a Rust toolchain, a C compiler, Python 3, Node, apt and ssh in
     /// target/testbed and in the user's cache folder (`XDG_CACHE_HOME` or `~/.cache`, folder dailey);
     /// nothing is installed in the system. The last line is `N passed, N failed`, counted from what
     /// really ran; a part that cannot be set up counts as failed.
@@ -53,9 +54,17 @@ enum Command {
     /// Exit status: 0 when nothing failed, 1 otherwise, 130 when it was interrupted.
     #[command(verbatim_doc_comment)]
     Test {
-        /// Only what needs neither downloaded tools nor Python and Node
+        /// Only what needs neither downloaded tools and servers nor Python and Node
         #[arg(long)]
         unit: bool,
+    },
+    /// Real servers for working by hand, unpacked beside the system: MySQL, sshd
+    ///
+    /// They are downloaded once as Debian packages, through this machine's own apt settings but into
+    /// the user's cache folder; nothing is installed in the system. Their data is under target/testbed.
+    Testbed {
+        #[command(subcommand)]
+        action: testbed::Action,
     },
 }
 
@@ -84,5 +93,6 @@ fn main() -> ExitCode {
             };
             test::run(&workspace, &terminal, &interrupt, selection)
         }
+        Command::Testbed { action } => testbed::run(&workspace, &terminal, &interrupt, action),
     }
 }

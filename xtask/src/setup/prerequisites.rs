@@ -12,7 +12,7 @@ const NODE_MAJOR: u32 = 20;
 pub(crate) enum Needs {
     /// A C compiler, and what keeps children from outliving their parent.
     Build,
-    /// Python and Node too.
+    /// Python and Node too, and what real servers are unpacked and reached with.
     OutsideVerifiers,
 }
 
@@ -23,6 +23,8 @@ pub(crate) struct Prerequisites {
     python: Result<String, String>,
     node: Result<String, String>,
     npm: Result<String, String>,
+    apt: Result<String, String>,
+    ssh: Result<String, String>,
     needs: Needs,
 }
 
@@ -34,6 +36,9 @@ impl Prerequisites {
             python: version("python3", &["--version"], "python3").and_then(with_venv),
             node: version("node", &["--version"], "nodejs").and_then(new_enough),
             npm: version("npm", &["--version"], "npm"),
+            // Real servers come as Debian packages, so this needs a Debian.
+            apt: version("apt-get", &["--version"], "apt"),
+            ssh: version("ssh", &["-V"], "openssh-client"),
             needs,
         }
     }
@@ -46,6 +51,8 @@ impl Prerequisites {
             ("python3", &self.python),
             ("node", &self.node),
             ("npm", &self.npm),
+            ("apt-get", &self.apt),
+            ("ssh", &self.ssh),
         ];
         let needed = if self.needs == Needs::Build {
             &all[..2]
@@ -86,11 +93,17 @@ impl Prerequisites {
 fn version(program: &str, arguments: &[&str], package: &str) -> Result<String, String> {
     match Command::new(program).args(arguments).output() {
         Ok(output) if output.status.success() => {
-            let said = String::from_utf8_lossy(&output.stdout);
+            // ssh says its version on standard error.
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
             let word = said
                 .split_whitespace()
                 .find(|word| word.contains(|letter: char| letter.is_ascii_digit()));
-            Ok(word.unwrap_or_default().trim_start_matches('v').to_owned())
+            Ok(word
+                .unwrap_or_default()
+                .trim_start_matches('v')
+                .trim_end_matches(',')
+                .to_owned())
         }
         _ => Err(format!(
             "`{program}` is missing: install it (Debian: apt-get install {package})"
