@@ -8,7 +8,6 @@ mod password;
 mod serve;
 mod users;
 
-use std::future::Future;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -18,7 +17,7 @@ use serde_json::Value;
 
 use crate::dotenv::EnvironmentVariables;
 use crate::settings::{Purpose, Settings};
-use crate::store::{Context, SqliteStore, StoreError};
+use crate::store::{self, Context, Store, StoreError};
 
 /// Wrong usage (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -49,7 +48,10 @@ Environment:
   JWT_PUBLIC_KEYS_DIR   further keys to publish [default: public beside the signing key]
   JWT_TTL_SECONDS       life of an access token, 60 to 3600 [default: 600]
   REFRESH_TTL_SECONDS   life of a refresh token [default: 2592000]
-  DATABASE_URL          sqlite:PATH [default: sqlite:core.db in the working directory]
+  DATABASE_URL          sqlite:PATH [default: sqlite:core.db in the working directory], or
+                        mysql://USER@HOST:PORT/DATABASE?ssl-ca=FILE&tls-hostname=NAME
+  DATABASE_PASSWORD     the password for MySQL, or
+  DATABASE_PASSWORD_FILE  a file that holds it
   ALLOWED_ORIGINS       exact origins, comma-separated [default: none]
   ALLOW_REGISTRATION    true lets anyone make an account [default: false]
   PORT, BIND            where to listen [default: 4000 on 127.0.0.1]
@@ -167,19 +169,26 @@ fn failures(errors: &[SettingsError]) -> Failure {
 }
 
 /// Opens the database and works with it.
-fn with_store<T, F: Future<Output = Result<T, Failure>>>(
+fn with_store<T>(
     settings: &Settings,
-    work: impl FnOnce(SqliteStore) -> F,
+    work: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let store = open(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()?;
-    runtime.block_on(work(store))
+    runtime.block_on(async {
+        let store = open(settings).await?;
+        let outcome = work(&*store).await;
+        // What is done is done; a goodbye that fails changes nothing.
+        let _ = store.close().await;
+        outcome
+    })
 }
 
-fn open(settings: &Settings) -> Result<SqliteStore, Failure> {
-    SqliteStore::open(&settings.database).map_err(|error| database_failure(&error))
+async fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
+    store::open(&settings.database)
+        .await
+        .map_err(|error| database_failure(&error))
 }
 
 fn database_failure(error: &StoreError) -> Failure {

@@ -11,7 +11,7 @@ use super::{Failure, database_failure, open, settings};
 use crate::routes;
 use crate::service::{Core, Live};
 use crate::settings::{Purpose, Settings};
-use crate::store::{SqliteStore, Store as _};
+use crate::store::{self, Store};
 
 /// Threads for blocking work: hashing and signing bound themselves to the cores, reloading needs one.
 const MAX_BLOCKING_THREADS: usize = 64;
@@ -23,12 +23,6 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 pub(super) fn run() -> Result<(), Failure> {
     let settings = settings(Purpose::Serve)?;
     logs::init(settings.environment, &process_environment)?;
-    // Nothing is made here: a mistyped path must not become a new, empty Core.
-    match SqliteStore::is_initialised(&settings.database) {
-        Ok(true) => {}
-        Ok(false) => return Err(Failure::new(NOT_INITIALISED)),
-        Err(error) => return Err(database_failure(&error)),
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
@@ -40,7 +34,13 @@ pub(super) fn run() -> Result<(), Failure> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    let store = open(&settings)?;
+    // Nothing is made here: a mistyped path must not become a new, empty Core.
+    match store::is_initialised(&settings.database).await {
+        Ok(true) => {}
+        Ok(false) => return Err(Failure::new(NOT_INITIALISED)),
+        Err(error) => return Err(database_failure(&error)),
+    }
+    let store: Arc<dyn Store> = open(&settings).await?.into();
     let core_app = store
         .core_app()
         .await?
@@ -55,7 +55,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         "listening"
     );
     let core = Arc::new(Core::new(
-        Arc::new(store),
+        Arc::clone(&store),
         core_app.app_id,
         settings.registration,
         live,
@@ -74,6 +74,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         }
         () = chores => {}
     }
+    let _ = store.close().await;
     Ok(())
 }
 
@@ -128,7 +129,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
             old.trusted_proxies != new.trusted_proxies,
         ),
         ("ALLOWED_ORIGINS", old.origins != new.origins),
-        ("DATABASE_URL", old.database != new.database),
+        ("DATABASE_URL or its password", old.database != new.database),
         ("ALLOW_REGISTRATION", old.registration != new.registration),
     ];
     changes

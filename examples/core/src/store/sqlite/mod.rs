@@ -16,9 +16,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use super::occasion::Occasion;
 use super::{
-    Answer, App, AppChange, Context, LoginAttempt, LoginEnd, LoginStart, LoginSuccess, OldSecrets,
-    RefreshAttempt, Refreshed, Store, StoreError, User, UserRole,
+    Answer, App, AppChange, Clock, Context, LoginAttempt, LoginEnd, LoginStart, LoginSuccess,
+    OldSecrets, RefreshAttempt, Refreshed, Store, StoreError, User, UserRole,
 };
 use crate::email::Email;
 use crate::scope::Scopes;
@@ -36,34 +37,7 @@ const _: () = assert!(
     "a transaction that waits for a lock ends while its caller still waits"
 );
 
-/// Tells the time in milliseconds UTC.
-type Clock = Box<dyn Fn() -> i64 + Send>;
 type Job = Box<dyn FnOnce(&mut Connection, &Clock) + Send>;
-
-/// Who asks, and the time at which the store came to it: not when the request began, which may have waited since.
-#[derive(Debug, Clone)]
-struct Occasion {
-    now: i64,
-    address: Option<String>,
-    request_id: Option<String>,
-    actor: Option<String>,
-}
-
-impl Occasion {
-    fn new(context: Context, now: i64) -> Self {
-        let Context {
-            address,
-            request_id,
-            actor,
-        } = context;
-        Self {
-            now,
-            address,
-            request_id,
-            actor,
-        }
-    }
-}
 
 /// A store in one `SQLite` file.
 #[derive(Debug)]
@@ -85,11 +59,7 @@ impl Drop for SqliteStore {
 
 impl SqliteStore {
     /// Opens the file, making it (readable by its owner only) and bringing its schema up to date.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with_clock(path, Box::new(|| jiff::Timestamp::now().as_millisecond()))
-    }
-
-    fn open_with_clock(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
         let connection = connect(path)?;
         let (queue, mut jobs) = mpsc::channel::<Job>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
@@ -105,18 +75,6 @@ impl SqliteStore {
             queue: Some(queue),
             thread: Some(thread),
         })
-    }
-
-    /// Whether the file could be used, without making or changing it. A file that is not there is fine.
-    pub fn check(path: &Path) -> Result<(), StoreError> {
-        if !path.exists() {
-            return Ok(());
-        }
-        let flags =
-            rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
-        schema::check(&connection)
     }
 
     /// Whether the file has Core's own app, without making or changing it.
@@ -385,6 +343,11 @@ impl Store for SqliteStore {
     fn sweep(&self) -> Answer<'_, ()> {
         self.transaction(schema::sweep)
     }
+
+    /// The file is closed when the store is dropped.
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
@@ -429,7 +392,7 @@ fn audit(
                 app_id.map(text),
                 &occasion.address,
                 &occasion.request_id,
-                occasion.actor.as_ref().map(|actor| format!("by {actor}")),
+                occasion.detail(),
             ))
         })
         .map(drop)

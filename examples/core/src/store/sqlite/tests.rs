@@ -23,8 +23,8 @@ async fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let time = Arc::new(AtomicI64::new(START));
     let clock = Arc::clone(&time);
-    let clock = Box::new(move || clock.load(Ordering::SeqCst));
-    let store = SqliteStore::open_with_clock(&folder.path().join("core.db"), clock).unwrap();
+    let clock: Clock = Arc::new(move || clock.load(Ordering::SeqCst));
+    let store = SqliteStore::open(&folder.path().join("core.db"), clock).unwrap();
     let scopes = Scopes::from_items(["media:read"]).unwrap();
     let app = store
         .create_app("photos".to_owned(), scopes, [1; 32], Context::default())
