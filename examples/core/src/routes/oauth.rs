@@ -8,11 +8,13 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde::Serialize;
 use url::form_urlencoded;
+use utoipa::{IntoResponses, ToSchema};
 
-use super::auth::refresh_life_ms;
+use super::auth::{TokenPair, refresh_life_ms};
 use super::body::{self, BodyError};
+use super::openapi::OauthErrorBody;
 use super::request::{Caller, parse_id};
 use crate::scope::Scopes;
 use crate::secret::{Secret, hash_of_presented};
@@ -55,7 +57,10 @@ impl OauthError {
 
 impl IntoResponse for OauthError {
     fn into_response(self) -> Response {
-        let body = Json(json!({ "error": self.error, "error_description": self.description }));
+        let body = Json(OauthErrorBody {
+            error: self.error,
+            error_description: self.description,
+        });
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
@@ -83,27 +88,118 @@ impl From<StoreError> for OauthError {
     }
 }
 
-pub(super) async fn metadata(State(core): State<Arc<Core>>) -> Json<Value> {
-    let live = core.live();
-    let issuer = live.issuer();
-    let methods = json!(["client_secret_basic", "client_secret_post"]);
-    Json(json!({
-        "issuer": issuer,
-        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-        "token_endpoint": format!("{issuer}/oauth/token"),
-        "revocation_endpoint": format!("{issuer}/oauth/revoke"),
-        "response_types_supported": [],
-        "grant_types_supported": ["client_credentials", "refresh_token"],
-        "token_endpoint_auth_methods_supported": methods,
-        "revocation_endpoint_auth_methods_supported": methods,
-    }))
+/// What clients configure themselves from (RFC 8414).
+#[derive(Serialize, ToSchema)]
+pub(super) struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+    token_endpoint: String,
+    revocation_endpoint: String,
+    response_types_supported: [&'static str; 0],
+    grant_types_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 2],
+    revocation_endpoint_auth_methods_supported: [&'static str; 2],
 }
 
+/// What there is, and where
+#[utoipa::path(get, path = "/.well-known/oauth-authorization-server", tag = "oauth", responses(
+    (status = 200, description = "RFC 8414", body = Metadata),
+))]
+pub(super) async fn metadata(State(core): State<Arc<Core>>) -> Json<Metadata> {
+    const METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+    let live = core.live();
+    let issuer = live.issuer();
+    Json(Metadata {
+        issuer: issuer.to_owned(),
+        jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+        token_endpoint: format!("{issuer}/oauth/token"),
+        revocation_endpoint: format!("{issuer}/oauth/revoke"),
+        response_types_supported: [],
+        grant_types_supported: ["client_credentials", "refresh_token"],
+        token_endpoint_auth_methods_supported: METHODS,
+        revocation_endpoint_auth_methods_supported: METHODS,
+    })
+}
+
+/// The form of a token request. Others parameters are not looked at.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the form is read by hand; this describes it")]
+pub(super) struct TokenForm {
+    /// `client_credentials` or `refresh_token`.
+    grant_type: String,
+    /// For `refresh_token`.
+    refresh_token: Option<String>,
+    /// Less than everything, where that is enough.
+    scope: Option<String>,
+    /// Where the client does not authenticate with `Authorization: Basic`.
+    client_id: Option<String>,
+    /// Where the client does not authenticate with `Authorization: Basic`.
+    #[schema(format = Password)]
+    client_secret: Option<String>,
+}
+
+/// The form of a revocation (RFC 7009).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the form is read by hand; this describes it")]
+pub(super) struct RevokeForm {
+    /// A refresh token.
+    token: String,
+    /// Where the client does not authenticate with `Authorization: Basic`.
+    client_id: Option<String>,
+    /// Where the client does not authenticate with `Authorization: Basic`.
+    #[schema(format = Password)]
+    client_secret: Option<String>,
+}
+
+/// A token for the app itself.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AppToken {
+    access_token: String,
+    #[schema(pattern = "^Bearer$")]
+    token_type: &'static str,
+    /// Life of the access token in seconds.
+    expires_in: u64,
+    /// Separated by one space.
+    scope: String,
+}
+
+/// What a token request is answered with.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Tokens {
+    /// `refresh_token`
+    Pair(TokenPair),
+    /// `client_credentials`
+    App(AppToken),
+}
+
+/// What `/oauth/*` refuses a request with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum OauthRefusals {
+    /// `invalid_request`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`
+    #[response(status = 400)]
+    BadRequest(#[to_schema] OauthErrorBody),
+    /// `invalid_client`
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] OauthErrorBody),
+    /// `invalid_request`: the form is larger than 16 KiB
+    #[response(status = 413)]
+    Large(#[to_schema] OauthErrorBody),
+    /// `temporarily_unavailable`, with `Retry-After`
+    #[response(status = 503)]
+    Unavailable(#[to_schema] OauthErrorBody),
+}
+
+/// Get a token
+#[utoipa::path(post, path = "/oauth/token", tag = "oauth", security(("client" = []), ()),
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "RFC 6749 section 5.1", body = Tokens), OauthRefusals))]
 pub(super) async fn token(
     State(core): State<Arc<Core>>,
     caller: Caller,
     request: Request,
-) -> Result<Json<Value>, OauthError> {
+) -> Result<Json<Tokens>, OauthError> {
     let (app, form) = authenticated_form(&core, request).await?;
     let requested = form
         .get("scope")
@@ -127,6 +223,10 @@ pub(super) async fn token(
     }
 }
 
+/// Revoke a refresh token and the session it belongs to
+#[utoipa::path(post, path = "/oauth/revoke", tag = "oauth", security(("client" = []), ()),
+    request_body(content = RevokeForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "It is revoked, if it was one of this app's"), OauthRefusals))]
 pub(super) async fn revoke(
     State(core): State<Arc<Core>>,
     caller: Caller,
@@ -149,7 +249,7 @@ async fn client_credentials(
     core: &Core,
     app: App,
     requested: Option<Scopes>,
-) -> Result<Json<Value>, OauthError> {
+) -> Result<Json<Tokens>, OauthError> {
     let scopes = match requested {
         None => app.scopes,
         Some(requested) if requested.is_within(&app.scopes) => requested,
@@ -168,11 +268,11 @@ async fn client_credentials(
         scopes,
     };
     let access_token = core.issue(&live, grant).await.map_err(|_| server_error())?;
-    Ok(Json(json!({
-        "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": live.token_life_seconds(),
-        "scope": scope,
+    Ok(Json(Tokens::App(AppToken {
+        access_token,
+        token_type: "Bearer",
+        expires_in: live.token_life_seconds(),
+        scope,
     })))
 }
 
@@ -182,7 +282,7 @@ async fn refresh_token(
     caller: Caller,
     presented: &str,
     requested: Option<Scopes>,
-) -> Result<Json<Value>, OauthError> {
+) -> Result<Json<Tokens>, OauthError> {
     let invalid = || {
         OauthError::new(
             "invalid_grant",
@@ -202,7 +302,7 @@ async fn refresh_token(
         Refreshed::Rotated { user, app, scopes } => {
             super::auth::pair(core, &live, &user, &app, scopes, &secret)
                 .await
-                .map(Json)
+                .map(|pair| Json(Tokens::Pair(pair)))
                 .map_err(|_| server_error())
         }
         Refreshed::BeyondGrant => Err(OauthError::new(
