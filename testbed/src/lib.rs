@@ -1,13 +1,16 @@
 //! What the tests and the demo need around the real programs: child processes that cannot
-//! outlive their parent, free loopback ports, and waiting until a service answers.
+//! outlive their parent, free loopback ports, waiting until a service answers, and real programs of
+//! others that are unpacked beside the system: MySQL ([`mysql`]).
 //!
-//! It knows processes and sockets, and nothing of what the programs do.
+//! Of our own programs it knows processes and sockets, and nothing of what they do.
 
 #![forbid(unsafe_code)]
 
 mod child;
 mod error;
 mod loopback;
+pub mod mysql;
+pub mod parts;
 
 pub use child::{Child, Signal, how_it_ended};
 pub use error::StartError;

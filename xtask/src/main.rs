@@ -1,4 +1,4 @@
-//! The project's own commands, run as `cargo xtask …`: the demo, and every test.
+//! The project's own commands, run as `cargo xtask …`: the demo, every test, and real servers.
 
 #![forbid(unsafe_code)]
 
@@ -9,6 +9,7 @@ mod setup;
 mod stop;
 mod terminal;
 mod test;
+mod testbed;
 mod workspace;
 
 use std::process::ExitCode;
@@ -57,6 +58,14 @@ enum Command {
         #[arg(long)]
         unit: bool,
     },
+    /// Real servers for working by hand, unpacked beside the system: MySQL
+    ///
+    /// They are downloaded once as Debian packages, through this machine's own apt settings but into
+    /// the user's cache folder; nothing is installed in the system. Their data is under target/testbed.
+    Testbed {
+        #[command(subcommand)]
+        action: testbed::Action,
+    },
 }
 
 fn main() -> ExitCode {
@@ -84,5 +93,6 @@ fn main() -> ExitCode {
             };
             test::run(&workspace, &terminal, &interrupt, selection)
         }
+        Command::Testbed { action } => testbed::run(&workspace, &terminal, &interrupt, action),
     }
 }

@@ -5,7 +5,9 @@ mod cache;
 mod deny;
 mod peers;
 mod prerequisites;
+mod real_parts;
 
 pub(crate) use self::deny::cargo_deny;
 pub(crate) use self::peers::{node_peer, python_peer};
 pub(crate) use self::prerequisites::{Needs, Prerequisites};
+pub(crate) use self::real_parts::real_parts;

@@ -31,7 +31,7 @@ impl Part {
 }
 
 /// All of them.
-pub(super) const PARTS: [Part; 10] = [
+pub(super) const PARTS: [Part; 11] = [
     Part {
         name: "prerequisites",
         what: "looks for what must be on the machine already",
@@ -107,6 +107,12 @@ pub(super) const PARTS: [Part; 10] = [
             ]);
             counted(bench, "doc tests", command, counting::libtest)
         },
+    },
+    Part {
+        name: "live tests",
+        what: "tests against real servers that are unpacked beside the system: MySQL (set up first)",
+        smallest: Selection::All,
+        run: live_tests,
     },
     Part {
         name: "peer PyJWT",
@@ -233,6 +239,25 @@ fn features(bench: &Bench<'_>) -> Outcome<Result> {
 }
 
 fn tests(bench: &Bench<'_>) -> Outcome<Result> {
+    run_tests(bench, "tests", Which::Plain)
+}
+
+/// What is marked `#[ignore]`: it needs a real part. A part that is missing fails here, by name.
+fn live_tests(bench: &Bench<'_>) -> Outcome<Result> {
+    setup::real_parts()?;
+    run_tests(bench, "live tests", Which::Ignored)
+}
+
+/// Which tests of the workspace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// Those that need nothing.
+    Plain,
+    /// Those that are marked `#[ignore]`.
+    Ignored,
+}
+
+fn run_tests(bench: &Bench<'_>, name: &str, which: Which) -> Outcome<Result> {
     let mut command = bench.workspace.cargo();
     let nextest = bench
         .workspace
@@ -248,7 +273,10 @@ fn tests(bench: &Bench<'_>) -> Outcome<Result> {
             "--no-fail-fast",
             "--hide-progress-bar",
         ]);
-        counted(bench, "tests", command, counting::nextest)
+        if which == Which::Ignored {
+            command.args(["--run-ignored", "only"]);
+        }
+        counted(bench, name, command, counting::nextest)
     } else {
         command.args([
             "test",
@@ -259,7 +287,10 @@ fn tests(bench: &Bench<'_>) -> Outcome<Result> {
             "--bins",
             "--tests",
         ]);
-        counted(bench, "tests", command, counting::libtest)
+        if which == Which::Ignored {
+            command.args(["--", "--ignored"]);
+        }
+        counted(bench, name, command, counting::libtest)
     }
 }
 

@@ -1,0 +1,183 @@
+//! The MySQL server and its clients, and a data folder as a new server makes it, to copy from.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::apt::{Apt, Release};
+use super::{PartError, Unpacked, cache_folder, step};
+
+/// Changed when what is kept in the cache changes its form.
+const KEPT_AS: &str = "mysql-1";
+
+/// What the cluster is configured and the checker is written for.
+const MAJOR_VERSION: &str = "9.";
+
+/// Written last: the version that is unpacked. Half a folder has none.
+const STAMP: &str = "version";
+
+/// MySQL, unpacked.
+#[derive(Debug, Clone)]
+pub struct MysqlPart {
+    unpacked: Unpacked,
+    template: PathBuf,
+    version: String,
+}
+
+impl MysqlPart {
+    /// What was set up on this machine.
+    pub fn find() -> Result<Self, PartError> {
+        let kept = cache_folder("parts")?.join(KEPT_AS);
+        Self::in_folder(&kept)?.ok_or(PartError::Missing {
+            part: "MySQL",
+            name: "mysql",
+        })
+    }
+
+    /// What was set up, or sets it up: some 70 MB are downloaded.
+    pub fn set_up() -> Result<Self, PartError> {
+        let parts = cache_folder("parts")?;
+        let kept = parts.join(KEPT_AS);
+        // Two checkouts, one cache.
+        let lock_path = parts.join("mysql.lock");
+        let lock = File::create(&lock_path).map_err(PartError::file("cannot write", &lock_path))?;
+        lock.lock()
+            .map_err(PartError::file("cannot lock", &lock_path))?;
+        if let Some(part) = Self::in_folder(&kept)? {
+            return Ok(part);
+        }
+        let fresh = parts.join(format!("{KEPT_AS}.new"));
+        remove(&fresh)?;
+        remove(&kept)?;
+        make(&fresh)?;
+        fs::rename(&fresh, &kept).map_err(PartError::file("cannot keep", &kept))?;
+        Self::in_folder(&kept)?.ok_or_else(|| {
+            PartError::Unexpected("MySQL was set up, but cannot be found again".to_owned())
+        })
+    }
+
+    /// Its version, as Debian counts: `9.7.4-2`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The folder that stands for `/`.
+    pub fn root(&self) -> &Path {
+        self.unpacked.root()
+    }
+
+    /// The server without a configuration file, told where its own files are.
+    pub(crate) fn mysqld(&self) -> Command {
+        let mut command = self.unpacked.command("usr/sbin/mysqld");
+        command.arg("--no-defaults");
+        self.own_files(&mut command);
+        command
+    }
+
+    /// The server with a configuration file.
+    pub(crate) fn mysqld_with(&self, configuration: &Path) -> Command {
+        let mut command = self.unpacked.command("usr/sbin/mysqld");
+        command.arg(format!("--defaults-file={}", configuration.display()));
+        self.own_files(&mut command);
+        command
+    }
+
+    /// A client program (`mysql`, `mysqldump`, `mysqladmin`).
+    pub fn client(&self, name: &str) -> Command {
+        self.unpacked.command(&format!("usr/bin/{name}"))
+    }
+
+    /// A shell script that is that client program.
+    pub fn client_script(&self, name: &str) -> String {
+        self.unpacked.script(&format!("usr/bin/{name}"))
+    }
+
+    /// Copies the data folder of a server that has never run to `to`.
+    pub(crate) fn copy_template(&self, to: &Path, log: &Path) -> Result<(), PartError> {
+        let mut copy = Command::new("cp");
+        copy.args([
+            "--recursive",
+            "--preserve=mode",
+            "--reflink=auto",
+            "--sparse=always",
+        ])
+        .arg(&self.template)
+        .arg(to);
+        step("copying a data folder", copy, log)
+    }
+
+    fn own_files(&self, command: &mut Command) {
+        let usr = self.root().join("usr");
+        command
+            .arg(format!("--basedir={}", usr.display()))
+            .arg(format!("--lc-messages-dir={}/share/mysql", usr.display()))
+            .arg(format!(
+                "--character-sets-dir={}/share/mysql/charsets",
+                usr.display()
+            ))
+            .arg(format!("--plugin-dir={}/lib/mysql/plugin", usr.display()));
+        // Root must say that this is meant.
+        if rustix::process::geteuid().is_root() {
+            command.arg("--user=root");
+        }
+    }
+
+    fn in_folder(kept: &Path) -> Result<Option<Self>, PartError> {
+        let Ok(version) = fs::read_to_string(kept.join(STAMP)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            unpacked: Unpacked::in_folder(kept.join("root"))?,
+            template: kept.join("template"),
+            version: version.trim().to_owned(),
+        }))
+    }
+}
+
+fn make(folder: &Path) -> Result<(), PartError> {
+    let apt_folder = folder.join("apt");
+    let apt = Apt::in_folder(&apt_folder, Release::Unstable)?;
+    let root = folder.join("root");
+    apt.unpack(&["mysql-server-core", "mysql-client-core"], &root)?;
+    let version = apt.version_of("mysql-server-core")?;
+    if !version.starts_with(MAJOR_VERSION) {
+        return Err(PartError::Unexpected(format!(
+            "Debian's unstable has MySQL {version} now; the cluster and its checker are tested with {MAJOR_VERSION}x"
+        )));
+    }
+    let part = MysqlPart {
+        unpacked: Unpacked::in_folder(root)?,
+        template: folder.join("template"),
+        version,
+    };
+    let mut initialize = part.mysqld();
+    initialize
+        .arg("--initialize-insecure")
+        .arg(format!("--datadir={}", part.template.display()))
+        .args(["--secure-file-priv=NULL", "--auto-generate-certs=OFF"])
+        // Small, since it is copied for every server.
+        .arg("--innodb-redo-log-capacity=8M");
+    step(
+        "initializing a MySQL data folder",
+        initialize,
+        &folder.join("initialize.log"),
+    )?;
+    // Every server makes a `server_uuid` of its own.
+    remove_file(&part.template.join("auto.cnf"))?;
+    remove(&apt_folder)?;
+    let stamp = folder.join(STAMP);
+    fs::write(&stamp, &part.version).map_err(PartError::file("cannot write", &stamp))
+}
+
+fn remove(folder: &Path) -> Result<(), PartError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(PartError::file("cannot remove", folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove_file(file: &Path) -> Result<(), PartError> {
+    fs::remove_file(file).map_err(PartError::file("cannot remove", file))
+}
