@@ -181,7 +181,7 @@ pub(super) async fn login(
     let app = start.app.filter(|app| app.disabled_at.is_none());
     let (Some((user, verified_hash)), Some(app)) = (user, app) else {
         core.store
-            .login_failed(tried, attempt.app_id, context)
+            .login_failed(attempt, tried, context)
             .await
             .map_err(|error| problem(&error))?;
         return Err(throttled.unwrap_or_else(invalid_credentials));
@@ -350,6 +350,7 @@ fn invalid_scope() -> Problem {
 
 fn throttled(wait_ms: i64) -> Problem {
     let seconds = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000).max(1);
+    tracing::warn!(retry_after_seconds = seconds, "a login was throttled");
     let detail = format!("too many failed logins: try again in {seconds} seconds");
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "login_throttled", detail)
         .header(header::RETRY_AFTER, HeaderValue::from(seconds))

@@ -363,8 +363,11 @@ async fn authenticated_form(
     let known = parse_id(&client_id).zip(hash_of_presented(&secret));
     let (app_id, secret) = known.ok_or_else(OauthError::invalid_client)?;
     let app = core.store.authenticate_app(app_id, secret).await?;
-    app.map(|app| (app, form))
-        .ok_or_else(OauthError::invalid_client)
+    let Some(app) = app else {
+        tracing::warn!(%app_id, "an app did not prove who it is");
+        return Err(OauthError::invalid_client());
+    };
+    Ok((app, form))
 }
 
 /// RFC 6749 2.3.1: both halves are form-encoded before they are joined and put into Basic (RFC 7617).

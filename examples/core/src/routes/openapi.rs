@@ -79,6 +79,8 @@ pub(super) struct ProblemBody {
     code: String,
     detail: String,
     request_id: String,
+    /// With `body_too_large`: the most that is taken.
+    limit_bytes: Option<u64>,
 }
 
 /// An error of `/oauth/*` (RFC 6749 section 5.2).

@@ -215,6 +215,14 @@ impl LoginAttempt {
     fn address_key(&self) -> String {
         format!("address:{}", self.network)
     }
+
+    /// Both counters, and the event that one of them makes when it makes wait.
+    fn counters(&self) -> [(String, &'static str); 2] {
+        [
+            (self.address_key(), "login.address_locked"),
+            (self.account_key(), "login.locked"),
+        ]
+    }
 }
 
 /// What is known before the password is looked at. The attempt is counted already.
@@ -376,11 +384,11 @@ pub trait Store: Send + Sync {
 
     /// Counts an attempt and says what is known.
     fn begin_login(&self, attempt: LoginAttempt) -> Answer<'_, LoginStart>;
-    /// Notes that it failed.
+    /// Notes that it failed, and what must wait from now on because of it.
     fn login_failed(
         &self,
+        attempt: LoginAttempt,
         user_id: Option<Uuid>,
-        app_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()>;
     /// Takes the counts back and stores the first refresh token, if what was verified is still so.

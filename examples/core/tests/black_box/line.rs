@@ -128,7 +128,7 @@ async fn health_names_its_checks() {
 
 #[tokio::test]
 async fn a_stop_is_clean_and_leaves_one_database_file() {
-    let home = Home::initialised();
+    let home = Home::empty_on_sqlite().and_initialised();
     let mut core = home.serve();
     assert!(
         core.child

@@ -229,13 +229,8 @@ async fn an_old_secret_works_one_more_day_or_not_at_all() {
     );
     assert!(works(&first).await && works(&second).await);
     // A day passes.
-    let database = rusqlite::Connection::open(home.path("core.db")).unwrap();
-    database
-        .execute(
-            "UPDATE app_secrets SET expires_at = expires_at - 86400000",
-            [],
-        )
-        .unwrap();
+    home.database
+        .execute("UPDATE app_secrets SET expires_at = expires_at - 86400000");
     assert!(!works(&first).await && works(&second).await);
     let (_, third): (_, Value) = core
         .call(

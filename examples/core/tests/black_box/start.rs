@@ -185,13 +185,19 @@ fn production_is_strict() {
 }
 
 #[test]
-fn a_database_that_is_missing_or_newer_is_refused() {
+fn a_database_that_is_not_set_up_or_newer_is_refused() {
+    refused(&Home::empty(), "run `dailey-core init`");
     let home = Home::initialised();
-    rusqlite::Connection::open(home.path("core.db"))
-        .unwrap()
-        .execute("INSERT INTO schema_version (version) VALUES (99)", [])
-        .unwrap();
+    home.database
+        .execute("INSERT INTO schema_version (version) VALUES (99)");
     refused(&home, "newer version");
+    let said = home.refused(&["apps", "list"], "");
+    assert!(said.contains("newer version"), "{said}");
+}
+
+#[test]
+fn a_missing_file_does_not_become_an_empty_database() {
+    let home = Home::empty_on_sqlite().and_initialised();
     std::fs::remove_file(home.path("core.db")).unwrap();
     refused(&home, "run `dailey-core init`");
     assert!(!home.path("core.db").exists(), "neither makes one");

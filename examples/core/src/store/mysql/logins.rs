@@ -51,6 +51,23 @@ pub(super) async fn begin(
     })
 }
 
+pub(super) async fn failed_attempt(
+    connection: &mut Conn,
+    attempt: &LoginAttempt,
+    user_id: Option<Uuid>,
+    occasion: &Occasion,
+) -> Result<(), StoreError> {
+    let app_id = attempt.app_id;
+    audit(connection, "login.failed", user_id, app_id, occasion).await?;
+    for (key, event) in attempt.counters() {
+        let counter = counter(connection, &key).await?.unwrap_or_default();
+        if counter.locked_until > occasion.now {
+            audit(connection, event, user_id, app_id, occasion).await?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn succeeded(
     connection: &mut Conn,
     success: &LoginSuccess,

@@ -278,13 +278,14 @@ impl Store for MysqlStore {
 
     fn login_failed(
         &self,
+        attempt: LoginAttempt,
         user_id: Option<Uuid>,
-        app_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()> {
         transaction!(self, |connection, now| {
             let occasion = Occasion::new(context.clone(), now);
-            async move { audit(connection, "login.failed", user_id, app_id, &occasion).await }
+            let attempt = &attempt;
+            async move { logins::failed_attempt(connection, attempt, user_id, &occasion).await }
         })
     }
 

@@ -45,6 +45,23 @@ pub(super) fn begin(
     })
 }
 
+pub(super) fn failed_attempt(
+    connection: &Connection,
+    attempt: &LoginAttempt,
+    user_id: Option<Uuid>,
+    occasion: &Occasion,
+) -> Result<(), StoreError> {
+    let note = |event| audit(connection, event, user_id, attempt.app_id, occasion);
+    note("login.failed")?;
+    for (key, event) in attempt.counters() {
+        let counter = counter(connection, &key)?.unwrap_or_default();
+        if counter.locked_until > occasion.now {
+            note(event)?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn succeeded(
     connection: &Connection,
     success: &LoginSuccess,

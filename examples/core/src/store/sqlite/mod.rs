@@ -293,18 +293,13 @@ impl Store for SqliteStore {
 
     fn login_failed(
         &self,
+        attempt: LoginAttempt,
         user_id: Option<Uuid>,
-        app_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()> {
         self.transaction(move |transaction, now| {
-            audit(
-                transaction,
-                "login.failed",
-                user_id,
-                app_id,
-                &Occasion::new(context, now),
-            )
+            let occasion = Occasion::new(context, now);
+            logins::failed_attempt(transaction, &attempt, user_id, &occasion)
         })
     }
 
