@@ -66,7 +66,7 @@ pub(super) async fn health(State(core): State<Arc<Core>>) -> (StatusCode, Json<H
             false
         }
     };
-    let (code, status) = if keys && database {
+    let (answer, status) = if keys && database {
         (StatusCode::OK, Status::Ok)
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, Status::Degraded)
@@ -75,7 +75,7 @@ pub(super) async fn health(State(core): State<Arc<Core>>) -> (StatusCode, Json<H
         keys: keys.into(),
         database: database.into(),
     };
-    (code, Json(Health { status, checks }))
+    (answer, Json(Health { status, checks }))
 }
 
 /// That the process runs.

@@ -95,7 +95,7 @@ pub(super) struct Metadata {
     jwks_uri: String,
     token_endpoint: String,
     revocation_endpoint: String,
-    response_types_supported: [&'static str; 0],
+    response_types_supported: [&'static str; 1],
     grant_types_supported: [&'static str; 2],
     token_endpoint_auth_methods_supported: [&'static str; 2],
     revocation_endpoint_auth_methods_supported: [&'static str; 2],
@@ -114,7 +114,9 @@ pub(super) async fn metadata(State(core): State<Arc<Core>>) -> Json<Metadata> {
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
         token_endpoint: format!("{issuer}/oauth/token"),
         revocation_endpoint: format!("{issuer}/oauth/revoke"),
-        response_types_supported: [],
+        // RFC 8414 requires the member (section 2) and forbids an empty list (3.2); there is no authorization endpoint
+        // that any other type could be used at.
+        response_types_supported: ["none"],
         grant_types_supported: ["client_credentials", "refresh_token"],
         token_endpoint_auth_methods_supported: METHODS,
         revocation_endpoint_auth_methods_supported: METHODS,

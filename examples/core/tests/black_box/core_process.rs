@@ -55,7 +55,7 @@ impl Home {
         Self::made(folder, database)
     }
 
-    /// The same, on SQLite: for what a file alone has.
+    /// The same, on `SQLite`: for what a file alone has.
     pub(crate) fn empty_on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::Sqlite(folder.path().join("core.db"));

@@ -1,4 +1,4 @@
-//! The database of a test's Core: SQLite, or a schema of its own on the MySQL server that the environment names.
+//! The database of a test's Core: `SQLite`, or a schema of its own on the `MySQL` server that the environment names.
 //!
 //! `every_test_here_holds_on_mysql` starts such a server and runs this very program again with it.
 

@@ -50,7 +50,7 @@ async fn so_many_more(done: &AtomicUsize, tokens: usize) {
 }
 
 /// So many seconds pass for the rotation tool.
-fn age_the_record(home: &Home, seconds: i64) {
+pub(crate) fn age_the_record(home: &Home, seconds: i64) {
     let path = home.path("keys/rotation.json");
     let mut record: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -127,7 +127,7 @@ async fn a_rotation_under_load_refuses_no_token_and_drops_no_request() {
     for task in traffic {
         task.await.unwrap();
     }
-    assert_eq!(core.published_kids().await, [new.clone()]);
+    assert_eq!(core.published_kids().await, std::slice::from_ref(&new));
     let keys = verifier.health().keys;
     assert_eq!(keys.iter().map(|key| &key.kid).collect::<Vec<_>>(), [&new]);
 }

@@ -16,6 +16,7 @@ mod login_effort;
 mod oauth;
 mod openapi;
 mod outages;
+mod peers;
 mod refresh;
 mod rotation;
 mod start;

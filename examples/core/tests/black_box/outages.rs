@@ -35,11 +35,11 @@ async fn says_that_it_is_unavailable(core: &Running<'_>, app: &(String, String))
     let response = login.send().await.unwrap();
     assert!(response.headers().contains_key("retry-after"));
     let (status, body) = answer(response).await;
-    let code = body["code"].as_str().unwrap_or_default().to_owned();
+    let reason = body["code"].as_str().unwrap_or_default().to_owned();
     assert_eq!(status, 503, "{body}");
     assert!(
-        ["database_busy", "database_unavailable"].contains(&code.as_str()),
-        "{code}"
+        ["database_busy", "database_unavailable"].contains(&reason.as_str()),
+        "{reason}"
     );
 }
 

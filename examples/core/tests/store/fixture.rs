@@ -1,6 +1,6 @@
 //! A store with a clock that is turned by hand, an app and a user in it.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -200,7 +200,7 @@ fn clock() -> (Arc<AtomicI64>, Clock) {
     (time, Arc::new(move || clock.load(Ordering::SeqCst)))
 }
 
-fn ask_sqlite(file: &std::path::Path, query: &str) -> Vec<String> {
+fn ask_sqlite(file: &Path, query: &str) -> Vec<String> {
     let database = rusqlite::Connection::open(file).unwrap();
     let mut statement = database.prepare(query).unwrap();
     let rows = statement.query_map([], |row| {
@@ -212,7 +212,7 @@ fn ask_sqlite(file: &std::path::Path, query: &str) -> Vec<String> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-fn ask_mysql(socket: &PathBuf, password: &str, schema: &str, query: &str) -> Vec<String> {
+fn ask_mysql(socket: &Path, password: &str, schema: &str, query: &str) -> Vec<String> {
     use mysql_async::prelude::Queryable as _;
     let opts = mysql_async::OptsBuilder::default()
         .socket(Some(socket.display().to_string()))

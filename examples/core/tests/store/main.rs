@@ -11,7 +11,7 @@ mod throttle;
 
 use crate::fixture::{Fixture, Server};
 
-/// Each test of the suite on SQLite as a test of its own, and all of them on one MySQL server.
+/// Each test of the suite on `SQLite` as a test of its own, and all of them on one `MySQL` server.
 macro_rules! suite {
     ($($module:ident :: $name:ident,)*) => {
         mod on_sqlite {
