@@ -5,6 +5,7 @@ mod check;
 mod init;
 mod keys;
 mod password;
+mod reload;
 mod serve;
 mod users;
 
@@ -60,6 +61,7 @@ Environment:
 
 Signals:
   SIGHUP                read .env and the keys again; a bad new state is refused and the old one serves on
+                        (`dailey-core reload` looks first and then sends it)
   SIGTERM, SIGINT       finish the requests under way and end
 
 Exit: 0 done, 1 refused or failed, 64 usage";
@@ -82,6 +84,8 @@ enum Command {
     Users(users::Command),
     /// Say everything that `serve` would refuse.
     Check(Output),
+    /// Let the Core that serves from this folder read .env and the keys again, if it would not refuse them.
+    Reload(Output),
 }
 
 /// How a result is printed.
@@ -146,6 +150,7 @@ pub fn run() -> ExitCode {
         Command::Apps(command) => apps::run(command),
         Command::Users(command) => users::run(command),
         Command::Check(output) => check::run(output),
+        Command::Reload(output) => reload::run(output),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -123,7 +123,7 @@ pub(super) async fn metadata(State(core): State<Arc<Core>>) -> Json<Metadata> {
     })
 }
 
-/// The form of a token request. Others parameters are not looked at.
+/// The form of a token request. Other parameters are not looked at.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the form is read by hand; this describes it")]
 pub(super) struct TokenForm {
@@ -175,6 +175,15 @@ pub(super) enum Tokens {
     App(AppToken),
 }
 
+/// RFC 6749 5.1 wants `Pragma` beside the `Cache-Control: no-store` that every answer has.
+pub(super) struct NoCache<T>(T);
+
+impl<T: Serialize> IntoResponse for NoCache<T> {
+    fn into_response(self) -> Response {
+        ([(header::PRAGMA, "no-cache")], Json(self.0)).into_response()
+    }
+}
+
 /// What `/oauth/*` refuses a request with.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only described")]
@@ -201,7 +210,7 @@ pub(super) async fn token(
     State(core): State<Arc<Core>>,
     caller: Caller,
     request: Request,
-) -> Result<Json<Tokens>, OauthError> {
+) -> Result<NoCache<Tokens>, OauthError> {
     let (app, form) = authenticated_form(&core, request).await?;
     let requested = form
         .get("scope")
@@ -251,7 +260,7 @@ async fn client_credentials(
     core: &Core,
     app: App,
     requested: Option<Scopes>,
-) -> Result<Json<Tokens>, OauthError> {
+) -> Result<NoCache<Tokens>, OauthError> {
     let scopes = match requested {
         None => app.scopes,
         Some(requested) if requested.is_within(&app.scopes) => requested,
@@ -270,7 +279,7 @@ async fn client_credentials(
         scopes,
     };
     let access_token = core.issue(&live, grant).await.map_err(|_| server_error())?;
-    Ok(Json(Tokens::App(AppToken {
+    Ok(NoCache(Tokens::App(AppToken {
         access_token,
         token_type: "Bearer",
         expires_in: live.token_life_seconds(),
@@ -284,7 +293,7 @@ async fn refresh_token(
     caller: Caller,
     presented: &str,
     requested: Option<Scopes>,
-) -> Result<Json<Tokens>, OauthError> {
+) -> Result<NoCache<Tokens>, OauthError> {
     let invalid = || {
         OauthError::new(
             "invalid_grant",
@@ -304,7 +313,7 @@ async fn refresh_token(
         Refreshed::Rotated { user, app, scopes } => {
             super::auth::pair(core, &live, &user, &app, scopes, &secret)
                 .await
-                .map(|pair| Json(Tokens::Pair(pair)))
+                .map(|pair| NoCache(Tokens::Pair(pair)))
                 .map_err(|_| server_error())
         }
         Refreshed::BeyondGrant => Err(OauthError::new(

@@ -342,6 +342,10 @@ mod tests {
 
     #[test]
     fn each_wrong_value_is_refused_by_its_name_and_never_shown() {
+        let too_many: Vec<_> = (0..33)
+            .map(|n| format!("https://secret{n}.example.com"))
+            .collect();
+        let too_many = too_many.join(",");
         let table = [
             ("DAILEY_ENV", "SECRETstaging"),
             ("JWT_ISSUER", "http://SECRET.example.com"),
@@ -362,6 +366,13 @@ mod tests {
             ("ALLOWED_ORIGINS", "*"),
             ("ALLOWED_ORIGINS", "http://secret.example.com"),
             ("ALLOWED_ORIGINS", "https://secret.example.com/"),
+            ("ALLOWED_ORIGINS", "https://secret.example.com/path"),
+            ("ALLOWED_ORIGINS", "null"),
+            (
+                "ALLOWED_ORIGINS",
+                "https://secret.example.com,https://secret.example.com",
+            ),
+            ("ALLOWED_ORIGINS", too_many.as_str()),
             ("DATABASE_URL", "sqlite:"),
             ("DATABASE_URL", "sqlite::memory:"),
             ("DATABASE_URL", "postgres://secret"),

@@ -1,5 +1,6 @@
 //! A rotation and many reloads while tokens are asked for and verified all the time.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,44 +10,91 @@ use testbed::Signal;
 
 use crate::core_process::{Home, Running, text};
 
-/// Asks for a token and verifies it, until it is told to stop. Nothing may ever fail.
-async fn traffic(
-    client: reqwest::Client,
-    base: String,
-    app: (String, String),
-    verifier: Verifier,
+/// Traffic that goes on until it is stopped: a token, its verdict, the next token.
+pub(crate) struct Traffic {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
-) {
-    while !stop.load(Ordering::Relaxed) {
-        let response = client
-            .post(format!("{base}/oauth/token"))
-            .basic_auth(&app.0, Some(&app.1))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body("grant_type=client_credentials")
-            .timeout(Duration::from_secs(20))
-            .send()
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Traffic {
+    pub(crate) fn new() -> Self {
+        Self {
+            stop: Arc::default(),
+            done: Arc::default(),
+            tasks: Vec::new(),
+        }
+    }
+
+    /// Another stream of tokens for the app itself, each given to `accept`, which panics at one that is refused.
+    pub(crate) fn add(
+        &mut self,
+        core: &Running<'_>,
+        app: &(String, String),
+        mut accept: impl AsyncAccept,
+    ) {
+        let (client, base, app) = (core.client.clone(), core.home.base(), app.clone());
+        let (stop, done) = (Arc::clone(&self.stop), Arc::clone(&self.done));
+        self.tasks.push(tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                accept.accept(app_token(&client, &base, &app).await).await;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        }));
+    }
+
+    /// Lets it go on for so many more tokens.
+    pub(crate) async fn so_many_more(&self, tokens: usize) {
+        let goal = self.done.load(Ordering::Relaxed) + tokens;
+        let wait = async {
+            while self.done.load(Ordering::Relaxed) < goal {
+                assert!(!self.tasks.iter().any(tokio::task::JoinHandle::is_finished));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait)
             .await
-            .expect("no request is dropped");
-        let (status, body) = crate::core_process::answer(response).await;
-        assert_eq!(status, 200, "{body}");
-        let token = text(&body, "access_token");
-        verifier.verify(&token).await.expect("no token is refused");
-        done.fetch_add(1, Ordering::Relaxed);
+            .expect("the traffic goes on");
+    }
+
+    /// Stops it. Whatever went wrong in it goes wrong here.
+    pub(crate) async fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
     }
 }
 
-/// Lets the traffic go on for so many more tokens.
-async fn so_many_more(done: &AtomicUsize, tokens: usize) {
-    let goal = done.load(Ordering::Relaxed) + tokens;
-    let wait = async {
-        while done.load(Ordering::Relaxed) < goal {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), wait)
+/// Something that accepts tokens.
+pub(crate) trait AsyncAccept: Send + 'static {
+    fn accept(&mut self, token: String) -> impl Future<Output = ()> + Send;
+}
+
+impl AsyncAccept for Verifier {
+    async fn accept(&mut self, token: String) {
+        self.verify(&token).await.expect("no token is refused");
+    }
+}
+
+/// A token for the app itself.
+pub(crate) async fn app_token(
+    client: &reqwest::Client,
+    base: &str,
+    app: &(String, String),
+) -> String {
+    let response = client
+        .post(format!("{base}/oauth/token"))
+        .basic_auth(&app.0, Some(&app.1))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("grant_type=client_credentials")
+        .timeout(Duration::from_secs(20))
+        .send()
         .await
-        .expect("the traffic goes on");
+        .expect("no request is dropped");
+    let (status, body) = crate::core_process::answer(response).await;
+    assert_eq!(status, 200, "{body}");
+    text(&body, "access_token")
 }
 
 /// So many seconds pass for the rotation tool.
@@ -67,7 +115,7 @@ pub(crate) fn age_the_record(home: &Home, seconds: i64) {
     std::fs::write(&path, record.to_string()).unwrap();
 }
 
-async fn reload(core: &Running<'_>, times: &mut usize) {
+pub(crate) async fn reload(core: &Running<'_>, times: &mut usize) {
     *times += 1;
     core.child.signal(Signal::Hangup).unwrap();
     core.logged("reloaded", *times).await;
@@ -83,24 +131,12 @@ async fn a_rotation_under_load_refuses_no_token_and_drops_no_request() {
         .allow_loopback_http()
         .build()
         .unwrap();
-    let (stop, done) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let traffic: Vec<_> = (0..4)
-        .map(|_| {
-            tokio::spawn(traffic(
-                core.client.clone(),
-                home.base(),
-                app.clone(),
-                verifier.clone(),
-                Arc::clone(&stop),
-                Arc::clone(&done),
-            ))
-        })
-        .collect();
+    let mut traffic = Traffic::new();
+    for _ in 0..4 {
+        traffic.add(&core, &app, verifier.clone());
+    }
     let mut reloads = 0;
-    so_many_more(&done, 20).await;
+    traffic.so_many_more(20).await;
     for _ in 0..10 {
         reload(&core, &mut reloads).await;
     }
@@ -108,25 +144,21 @@ async fn a_rotation_under_load_refuses_no_token_and_drops_no_request() {
     let new = text(&home.json(&["keys", "generate"], ""), "kid");
     home.json(&["keys", "publish", &new], "");
     reload(&core, &mut reloads).await;
-    so_many_more(&done, 20).await;
+    traffic.so_many_more(20).await;
     // An hour passes, in which verifiers come back for the keys.
     age_the_record(&home, 3600);
     verifier.refresh().await.unwrap();
     let activated = home.json(&["keys", "activate", &new], "");
     assert_eq!(activated["warnings"], serde_json::json!([]));
     reload(&core, &mut reloads).await;
-    so_many_more(&done, 40).await;
+    traffic.so_many_more(40).await;
     // Until the last token of the old key has ended.
     age_the_record(&home, 3630);
     home.json(&["keys", "retire", &old], "");
     reload(&core, &mut reloads).await;
     verifier.refresh().await.unwrap();
-    so_many_more(&done, 20).await;
-
-    stop.store(true, Ordering::Relaxed);
-    for task in traffic {
-        task.await.unwrap();
-    }
+    traffic.so_many_more(20).await;
+    traffic.end().await;
     assert_eq!(core.published_kids().await, std::slice::from_ref(&new));
     let keys = verifier.health().keys;
     assert_eq!(keys.iter().map(|key| &key.kid).collect::<Vec<_>>(), [&new]);

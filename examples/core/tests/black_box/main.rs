@@ -7,6 +7,7 @@ mod core_process;
 mod database;
 
 mod apps;
+mod commands;
 mod cors;
 mod durability;
 mod line;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testbed::Signal;
-use testbed::mysql::Server;
+use testbed::mysql::{Pair, Server};
 
 use crate::core_process::{Home, Running, USER, USER_PASSWORD, answer, text};
 use crate::database::{Database, allow_schemas};
@@ -117,6 +117,16 @@ async fn a_server_that_is_stopped_or_crashes_stops_logins_only() {
         server.start_again(&[]).unwrap();
         recovers(&core, &app).await;
     }
+
+    // It hangs: nothing is refused, nothing is answered.
+    let pid = std::fs::read_to_string(server.folder().join("mysqld.pid")).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    goes_on_without_a_database(&core).await;
+    says_that_it_is_unavailable(&core, &app).await;
+    goes_on_without_a_database(&core).await;
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    recovers(&core, &app).await;
 
     // A replica, or a primary that was replaced: it answers, and takes nothing.
     server.sql("SET GLOBAL super_read_only = ON").unwrap();
@@ -241,4 +251,94 @@ async fn two_cores_on_one_server_are_one() {
     // One of them ends in the middle; the other one goes on.
     cores[0].child.signal(Signal::Kill).unwrap();
     assert_eq!(cores[1].login(&app.0, USER, USER_PASSWORD).await.0, 200);
+}
+
+/// Registers apps until it is told to stop; those that were acknowledged.
+async fn register_until(
+    client: reqwest::Client,
+    base: String,
+    admin: String,
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        let name = uuid::Uuid::new_v4().to_string();
+        let request = client
+            .post(format!("{base}/api/apps"))
+            .bearer_auth(&admin)
+            .header("content-type", "application/json")
+            .body(json!({ "name": name }).to_string());
+        if let Ok(response) = request.send().await
+            && let (201, body) = answer(response).await
+        {
+            acknowledged.push(text(&body, "app_id"));
+        }
+    }
+    acknowledged
+}
+
+/// Every id that a Core lists.
+async fn listed(core: &Running<'_>) -> Vec<String> {
+    let admin = core.admin_token().await;
+    let (_, list) = core
+        .call(reqwest::Method::GET, "/api/apps", &admin, None)
+        .await;
+    let apps = list["apps"].as_array().unwrap();
+    apps.iter().map(|app| text(app, "app_id")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MySQL: `cargo xtask test` sets it up and runs this"]
+async fn a_replica_takes_over_with_a_changed_address_and_a_restart() {
+    let mut pair = Pair::start().unwrap();
+    allow_schemas(&pair.primary);
+    let database = Database::on(&pair.primary);
+    let mut home = Home::empty_on(database).and_initialised();
+    let core = home.serve();
+    let admin = core.admin_token().await;
+    let stop = std::sync::Arc::default();
+    let registering: Vec<_> = (0..4)
+        .map(|_| {
+            let stop = std::sync::Arc::clone(&stop);
+            let client = core.client.clone();
+            tokio::spawn(register_until(client, home.base(), admin.clone(), stop))
+        })
+        .collect();
+    // The server dies in the middle and comes back by itself, as under systemd.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    pair.primary.kill();
+    pair.primary.start_again(&[]).unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut acknowledged = Vec::new();
+    for one in registering {
+        acknowledged.extend(one.await.unwrap());
+    }
+    assert!(acknowledged.len() > 20, "{}", acknowledged.len());
+    let kept = listed(&core).await;
+    for app_id in &acknowledged {
+        assert!(kept.contains(app_id), "{app_id} was acknowledged");
+    }
+
+    // It is lost for good; its replica, which has everything, takes over.
+    pair.wait_until_caught_up().unwrap();
+    pair.primary.kill();
+    pair.replica
+        .sql(
+            "STOP REPLICA; RESET REPLICA ALL; SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF",
+        )
+        .unwrap();
+    drop(core);
+    let Database::Mysql(schema) = home.database.clone() else {
+        unreachable!()
+    };
+    let ports = [&pair.primary, &pair.replica].map(|server| format!(":{}/", server.port()));
+    home.set("DATABASE_URL", schema.url().replace(&ports[0], &ports[1]));
+    let core = home.serve();
+    assert_eq!(core.get("/health").await.status(), 200);
+    let mut after = listed(&core).await;
+    let mut before = kept;
+    before.sort();
+    after.sort();
+    assert_eq!(after, before);
 }

@@ -5,14 +5,13 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::Signal;
 
 use crate::core_process::{Home, Running, USER, USER_PASSWORD, text};
-use crate::load::age_the_record;
+use crate::load::{AsyncAccept, Traffic, age_the_record, app_token, reload};
 
 /// Longest that a peer may take for an answer, its start included.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -150,81 +149,74 @@ impl Drop for Peer {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// A peer beside the traffic that it verifies.
+struct Shared(Arc<Mutex<Peer>>, String);
+
+impl Shared {
+    fn verdict(&self, token: &str) -> (&'static str, String) {
+        let mut peer = self.0.lock().unwrap();
+        (peer.name, peer.verdict(token))
+    }
+}
+
+impl AsyncAccept for Shared {
+    async fn accept(&mut self, token: String) {
+        let (name, verdict) = tokio::task::block_in_place(|| self.verdict(&token));
+        assert_eq!(verdict, self.1, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "needs Python and Node packages: `cargo xtask test` sets them up and runs this"]
-async fn verifiers_of_others_follow_a_rotation_without_refusing_a_token() {
+async fn verifiers_of_others_follow_a_rotation_under_load_without_refusing_a_token() {
     let home = Home::initialised();
     let app = home.app("photos");
     let old = text(&home.json(&["init"], ""), "kid");
     let core = home.serve();
-    let mut peers = [
-        Peer::start("PyJWT", python("verify.py"), &core, &app.0),
-        Peer::start("jose", node("verify.mjs"), &core, &app.0),
-        Peer::start("aws-jwt-verify", node("verify-aws.mjs"), &core, &app.0),
-    ];
-    let token = async || {
-        let response = core
-            .request(reqwest::Method::POST, "/oauth/token")
-            .basic_auth(&app.0, Some(&app.1))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body("grant_type=client_credentials")
-            .send()
-            .await
-            .unwrap();
-        text(
-            &crate::core_process::answer(response).await.1,
-            "access_token",
-        )
-    };
-    let kid = |token: &str| -> String {
-        let header = data_encoding::BASE64URL_NOPAD
-            .decode(token.split('.').next().unwrap().as_bytes())
-            .unwrap();
-        text(&serde_json::from_slice(&header).unwrap(), "kid")
-    };
-    let mut reloads = 0;
-    let mut reload = async || {
-        reloads += 1;
-        core.child.signal(Signal::Hangup).unwrap();
-        core.logged("reloaded", reloads).await;
-    };
-    let mut accepted = async |token: &str| {
-        for peer in &mut peers {
-            let verdict = tokio::task::block_in_place(|| peer.verdict(token));
-            assert_eq!(verdict, app.0, "{}", peer.name);
-        }
-    };
-    let before = token().await;
-    for _ in 0..5 {
-        accepted(&token().await).await;
+    let peers = [
+        ("PyJWT", python("verify.py")),
+        ("jose", node("verify.mjs")),
+        ("aws-jwt-verify", node("verify-aws.mjs")),
+    ]
+    .map(|(name, command)| Arc::new(Mutex::new(Peer::start(name, command, &core, &app.0))));
+    let token = async || app_token(&core.client, &home.base(), &app).await;
+    let mut traffic = Traffic::new();
+    for peer in &peers {
+        traffic.add(&core, &app, Shared(Arc::clone(peer), app.0.clone()));
     }
+    let before = token().await;
+    let mut reloads = 0;
+    traffic.so_many_more(30).await;
+
     let new = text(&home.json(&["keys", "generate"], ""), "kid");
     home.json(&["keys", "publish", &new], "");
-    reload().await;
-    accepted(&token().await).await;
+    reload(&core, &mut reloads).await;
+    traffic.so_many_more(30).await;
     // An hour passes; for the peers' caches, which are as much shorter, a second.
     age_the_record(&home, 3600);
     tokio::time::sleep(Duration::from_millis(1100)).await;
     home.json(&["keys", "activate", &new], "");
-    reload().await;
-    for _ in 0..5 {
+    reload(&core, &mut reloads).await;
+    traffic.so_many_more(60).await;
+    for peer in &peers {
+        let peer = Shared(Arc::clone(peer), app.0.clone());
         let after = token().await;
-        assert_eq!(kid(&after), new);
-        accepted(&after).await;
-        accepted(&before).await;
+        let verdicts = tokio::task::block_in_place(|| [&before, &after].map(|t| peer.verdict(t).1));
+        assert_eq!(verdicts, [app.0.as_str(); 2]);
     }
     age_the_record(&home, 3630);
     home.json(&["keys", "retire", &old], "");
-    reload().await;
+    reload(&core, &mut reloads).await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    accepted(&token().await).await;
+    traffic.so_many_more(30).await;
+    traffic.end().await;
     // aws-jwt-verify keeps a key set until it meets a key that is not in it, so it is not asked.
-    let before = before.as_str();
     for (peer, refusal) in peers
-        .iter_mut()
+        .iter()
         .zip(["PyJWKClientError", "ERR_JWKS_NO_MATCHING_KEY"])
     {
-        let verdict = tokio::task::block_in_place(|| peer.verdict(before));
-        assert_eq!(verdict, refusal, "{}", peer.name);
+        let peer = Shared(Arc::clone(peer), String::new());
+        let (name, verdict) = tokio::task::block_in_place(|| peer.verdict(&before));
+        assert_eq!(verdict, refusal, "{name}");
     }
 }

@@ -108,6 +108,11 @@ async fn what_ends_a_session_ends_its_tokens() {
     invalid(&token, "logged out").await;
 
     let token = log_in(&core, &app_id).await;
+    home.database
+        .execute("UPDATE refresh_tokens SET expires_at = issued_at");
+    invalid(&token, "expired").await;
+
+    let token = log_in(&core, &app_id).await;
     home.json(&["users", "set-password", USER], "changed password");
     invalid(&token, "password changed").await;
     home.json(&["users", "set-password", USER], USER_PASSWORD);

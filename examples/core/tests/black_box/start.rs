@@ -101,10 +101,24 @@ fn keys_that_cannot_sign_are_refused() {
         ]),
     );
     assert!(home.run(&["check"], "").status.success());
-    chmod(&file, 0o640);
-    refused(&home, "chmod 600");
+    for mode in [0o640, 0o604, 0o620] {
+        chmod(&file, mode);
+        refused(&home, "chmod 600");
+    }
     std::fs::remove_file(&file).unwrap();
     refused(&home, "no such file");
+}
+
+#[test]
+fn a_key_of_another_user_is_refused() {
+    let mut home = Home::initialised();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(home.path("keys/core.pem"), Some(12_345), None).unwrap();
+    } else {
+        // A file of root's: whose it is comes before what it is.
+        home.set("JWT_PRIVATE_KEY_FILE", "/etc/passwd");
+    }
+    refused(&home, "belongs to user");
 }
 
 #[test]

@@ -32,12 +32,9 @@ const MAX_PACKET_BYTES: usize = 1024 * 1024;
 
 /// What each connection begins with. Read committed: a transaction sees what others have done when it comes to it, and
 /// locks rows, not gaps. Nothing waits for a lock longer than the callers do.
-const SETUP: [&str; 4] = [
-    "SET SESSION transaction_isolation = 'READ-COMMITTED'",
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'",
-    "SET SESSION innodb_lock_wait_timeout = 5",
-    "SET SESSION max_execution_time = 8000",
-];
+const SETUP: &str = "SET SESSION transaction_isolation = 'READ-COMMITTED', \
+    sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', \
+    innodb_lock_wait_timeout = 5, max_execution_time = 8000";
 
 /// The connections of one store.
 #[derive(Debug)]
@@ -180,7 +177,7 @@ fn opts(settings: &MysqlSettings) -> Opts {
         .client_found_rows(true)
         .max_allowed_packet(Some(MAX_PACKET_BYTES))
         .wait_timeout(Some(28_800))
-        .setup(SETUP.to_vec());
+        .setup(vec![SETUP]);
     match &settings.transport {
         MysqlTransport::Socket(path) => opts.socket(Some(path.to_string_lossy())),
         MysqlTransport::Tls {
