@@ -152,6 +152,11 @@ async fn a_rotation_under_load_refuses_no_token_and_drops_no_request() {
     assert_eq!(activated["warnings"], serde_json::json!([]));
     reload(&core, &mut reloads).await;
     traffic.so_many_more(40).await;
+    assert_eq!(
+        verifier.health().unknown_kid_budget,
+        2,
+        "published in time, so no verifier had to ask for it"
+    );
     // Until the last token of the old key has ended.
     age_the_record(&home, 3630);
     home.json(&["keys", "retire", &old], "");

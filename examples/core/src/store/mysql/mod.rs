@@ -31,7 +31,9 @@ use crate::settings::MysqlSettings;
 
 /// How long a caller waits in all: for a connection, for locks, for the answer, and once more where the server ended the
 /// transaction for another one's sake.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(6);
+/// How long opening may take, another Core's changes to the schema included.
+const OPEN_DEADLINE: Duration = Duration::from_secs(60);
 /// How often a transaction is begun that the server ends because of another one.
 const ATTEMPTS: usize = 4;
 
@@ -51,7 +53,7 @@ impl fmt::Debug for MysqlStore {
 /// once, so it only borrows what was moved in.
 macro_rules! transaction {
     ($store:ident, |$connection:ident, $now:ident| $work:expr) => {
-        Box::pin(within(async move {
+        Box::pin(within(ANSWER_DEADLINE, async move {
             let mut attempt = 1;
             loop {
                 let mut lease = $store.connections.take().await?;
@@ -73,7 +75,7 @@ macro_rules! transaction {
 /// A look at what is there, without a transaction.
 macro_rules! read {
     ($store:ident, |$connection:ident| $work:expr) => {
-        Box::pin(within(async move {
+        Box::pin(within(ANSWER_DEADLINE, async move {
             let mut lease = $store.connections.take().await?;
             let $connection = &mut lease.connection;
             let found = $work.await?;
@@ -83,8 +85,11 @@ macro_rules! read {
     };
 }
 
-async fn within<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(ANSWER_DEADLINE, work).await {
+async fn within<T>(
+    deadline: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(deadline, work).await {
         Ok(done) => done,
         Err(_) => Err(StoreError::Busy),
     }
@@ -94,7 +99,7 @@ impl MysqlStore {
     /// Connects and brings the schema up to date.
     pub async fn open(settings: &MysqlSettings, clock: Clock) -> Result<Self, StoreError> {
         let connections = Connections::new(settings);
-        within(async {
+        within(OPEN_DEADLINE, async {
             let mut lease = connections.take().await?;
             schema::migrate(&mut lease.connection).await?;
             warn_of_lost_writes(&mut lease.connection).await?;
@@ -108,7 +113,7 @@ impl MysqlStore {
     /// Whether the database has Core's own app, without making or changing it.
     pub async fn is_initialised(settings: &MysqlSettings) -> Result<bool, StoreError> {
         let connections = Connections::new(settings);
-        let initialised = within(async {
+        let initialised = within(ANSWER_DEADLINE, async {
             let mut lease = connections.take().await?;
             let connection = &mut lease.connection;
             let initialised = schema::checked_version(connection).await?.is_some()

@@ -18,9 +18,9 @@ pub(super) async fn migrate(connection: &mut Conn) -> Result<(), StoreError> {
     if is_current(connection).await? {
         return Ok(());
     }
-    // Another Core may be at it: a few seconds at most.
+    // Another Core may be at it: some seconds, half a minute at most.
     let locked: Option<Option<i64>> = connection
-        .query_first(format!("SELECT get_lock({LOCK}, 8)"))
+        .query_first(format!("SELECT get_lock({LOCK}, 30)"))
         .await
         .map_err(|error| failed(&error))?;
     if locked.flatten() != Some(1) {
