@@ -77,6 +77,49 @@ impl AsyncAccept for Verifier {
     }
 }
 
+/// jsonwebtoken, with the key set fetched as its documentation has it: again when a key is not in it.
+struct Jsonwebtoken {
+    client: reqwest::Client,
+    jwks_url: String,
+    validation: jsonwebtoken::Validation,
+    keys: jsonwebtoken::jwk::JwkSet,
+}
+
+impl Jsonwebtoken {
+    async fn new(core: &Running<'_>, audience: &str) -> Self {
+        let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+        validation.set_audience(&[audience]);
+        validation.set_issuer(&[core.home.issuer()]);
+        validation.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
+        let jwks_url = format!("{}/.well-known/jwks.json", core.home.base());
+        Self {
+            keys: Self::fetch(&core.client, &jwks_url).await,
+            client: core.client.clone(),
+            jwks_url,
+            validation,
+        }
+    }
+
+    async fn fetch(client: &reqwest::Client, url: &str) -> jsonwebtoken::jwk::JwkSet {
+        let response = client.get(url).send().await.unwrap();
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+    }
+}
+
+impl AsyncAccept for Jsonwebtoken {
+    async fn accept(&mut self, token: String) {
+        let header = jsonwebtoken::decode_header(&token).unwrap();
+        let kid = header.kid.expect("a token names its key");
+        if self.keys.find(&kid).is_none() {
+            self.keys = Self::fetch(&self.client, &self.jwks_url).await;
+        }
+        let key = self.keys.find(&kid).expect("the key is published");
+        let key = jsonwebtoken::DecodingKey::from_jwk(key).unwrap();
+        jsonwebtoken::decode::<serde_json::Value>(&token, &key, &self.validation)
+            .expect("no token is refused");
+    }
+}
+
 /// A token for the app itself.
 pub(crate) async fn app_token(
     client: &reqwest::Client,
@@ -135,6 +178,7 @@ async fn a_rotation_under_load_refuses_no_token_and_drops_no_request() {
     for _ in 0..4 {
         traffic.add(&core, &app, verifier.clone());
     }
+    traffic.add(&core, &app, Jsonwebtoken::new(&core, &app.0).await);
     let mut reloads = 0;
     traffic.so_many_more(20).await;
     for _ in 0..10 {
