@@ -88,6 +88,7 @@ impl From<App> for ShownApp {
 
 /// Make an app
 #[utoipa::path(post, path = "/api/apps", tag = "apps", security(("bearer" = ["core:admin"])),
+    request_body = CreateApp,
     responses((status = 201, description = "It is made", body = AppWithSecret),
         (status = 409, description = "`name_taken`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`body_invalid`, `name_invalid`, `scope_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -149,6 +150,7 @@ pub(super) async fn show(
 
 /// Change an app
 #[utoipa::path(patch, path = "/api/apps/{app_id}", tag = "apps", security(("bearer" = ["core:admin"])),
+    request_body = ChangeApp,
     params(("app_id" = Uuid, Path, description = "The app's GUID")),
     responses((status = 200, description = "The app as it is now", body = ShownApp),
         (status = 404, description = "`app_unknown`", body = ProblemBody, content_type = "application/problem+json"),
@@ -202,7 +204,7 @@ pub(super) async fn delete(
 /// Give an app a new secret
 #[utoipa::path(post, path = "/api/apps/{app_id}/secret", tag = "apps", security(("bearer" = ["core:admin"])),
     params(("app_id" = Uuid, Path, description = "The app's GUID")),
-    request_body(content = Option<RotateSecret>),
+    request_body = Option<RotateSecret>,
     responses((status = 200, description = "The new secret; the old one works for another day unless it is revoked", body = AppWithSecret),
         (status = 404, description = "`app_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),

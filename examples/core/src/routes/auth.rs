@@ -80,12 +80,12 @@ pub(super) struct TokenPair {
 }
 
 /// Make an account
-#[utoipa::path(post, path = "/api/auth/register", tag = "accounts", responses(
+#[utoipa::path(post, path = "/api/auth/register", tag = "accounts", request_body = Register, responses(
+    BodyRefusals, Unavailable,
     (status = 201, description = "It is made", body = Registered),
     (status = 403, description = "`registration_closed`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "`body_invalid`, `email_invalid`, `password_invalid`", body = ProblemBody, content_type = "application/problem+json"),
-    BodyRefusals, Unavailable,
 ))]
 pub(super) async fn register(
     State(core): State<Arc<Core>>,
@@ -117,13 +117,13 @@ pub(super) async fn register(
 }
 
 /// Log in
-#[utoipa::path(post, path = "/api/auth/login", tag = "accounts", responses(
+#[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = Login, responses(
+    BodyRefusals, Unavailable,
     (status = 200, description = "Logged in", body = TokenPair),
     (status = 400, description = "`invalid_scope`: beyond what app and user have; `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 401, description = "`invalid_credentials`: app, user or password", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "`body_invalid`, `email_invalid`, `password_invalid`, `scope_invalid`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "`login_throttled`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
-    BodyRefusals, Unavailable,
 ))]
 pub(super) async fn login(
     State(core): State<Arc<Core>>,
@@ -223,12 +223,12 @@ pub(super) async fn login(
 }
 
 /// Exchange a refresh token for a new pair
-#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", responses(
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", request_body = PresentedToken, responses(
+    BodyRefusals, Unavailable,
     (status = 200, description = "Exchanged; the presented one is spent", body = TokenPair),
     (status = 401, description = "`refresh_invalid`: unknown, expired or revoked; `refresh_reused`: spent earlier, the session is closed", body = ProblemBody, content_type = "application/problem+json"),
     (status = 409, description = "`refresh_superseded`: spent within the last 10 s, the session lives", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
-    BodyRefusals, Unavailable,
 ))]
 pub(super) async fn refresh(
     State(core): State<Arc<Core>>,
@@ -263,10 +263,10 @@ pub(super) async fn refresh(
 }
 
 /// Close a session
-#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", responses(
+#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", request_body = PresentedToken, responses(
+    BodyRefusals, Unavailable,
     (status = 204, description = "It is closed, if there was one"),
     (status = 422, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
-    BodyRefusals, Unavailable,
 ))]
 pub(super) async fn logout(
     State(core): State<Arc<Core>>,

@@ -190,16 +190,16 @@ impl<T: Serialize> IntoResponse for NoCache<T> {
 pub(super) enum OauthRefusals {
     /// `invalid_request`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`
     #[response(status = 400)]
-    BadRequest(#[to_schema] OauthErrorBody),
+    BadRequest(OauthErrorBody),
     /// `invalid_client`
     #[response(status = 401)]
-    Unauthorized(#[to_schema] OauthErrorBody),
+    Unauthorized(OauthErrorBody),
     /// `invalid_request`: the form is larger than 16 KiB
     #[response(status = 413)]
-    Large(#[to_schema] OauthErrorBody),
+    Large(OauthErrorBody),
     /// `temporarily_unavailable`, with `Retry-After`
     #[response(status = 503)]
-    Unavailable(#[to_schema] OauthErrorBody),
+    Unavailable(OauthErrorBody),
 }
 
 /// Get a token

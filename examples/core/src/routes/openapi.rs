@@ -17,6 +17,7 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
             Bodies are JSON of at most 16 KiB; unknown and duplicate members are refused.",
     ),
     paths(metrics, openapi),
+    components(schemas(OauthErrorBody)),
     modifiers(&Schemes),
     tags(
         (name = "keys", description = "What verifiers read"),
@@ -97,16 +98,16 @@ pub(super) struct OauthErrorBody {
 pub(super) enum BodyRefusals {
     /// `body_incomplete`
     #[response(status = 400, content_type = "application/problem+json")]
-    Incomplete(#[to_schema] ProblemBody),
+    Incomplete(ProblemBody),
     /// `body_too_slow`
     #[response(status = 408, content_type = "application/problem+json")]
-    Slow(#[to_schema] ProblemBody),
+    Slow(ProblemBody),
     /// `body_too_large`
     #[response(status = 413, content_type = "application/problem+json")]
-    Large(#[to_schema] ProblemBody),
+    Large(ProblemBody),
     /// `unsupported_media_type`
     #[response(status = 415, content_type = "application/problem+json")]
-    MediaType(#[to_schema] ProblemBody),
+    MediaType(ProblemBody),
 }
 
 /// What every route that asks the database may answer.
@@ -115,7 +116,7 @@ pub(super) enum BodyRefusals {
 pub(super) enum Unavailable {
     /// `busy`, `database_busy`, `database_unavailable`; with `Retry-After`
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] ProblemBody),
+    Unavailable(ProblemBody),
 }
 
 /// Who does not manage apps.
@@ -124,8 +125,8 @@ pub(super) enum Unavailable {
 pub(super) enum NotAdministrator {
     /// `token_missing`, or why the token was refused
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] ProblemBody),
+    Unauthorized(ProblemBody),
     /// `insufficient_scope`
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] ProblemBody),
+    Forbidden(ProblemBody),
 }

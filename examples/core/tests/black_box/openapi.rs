@@ -48,6 +48,14 @@ async fn the_document_names_every_route_and_each_of_them_is_there() {
             let method = method.to_uppercase();
             named.insert(format!("{method} {path}"));
             assert!(!text(operation, "summary").is_empty(), "{method} {path}");
+            if ["POST", "PATCH"].contains(&method.as_str()) {
+                let content = operation["requestBody"]["content"].as_object().unwrap();
+                let media_type = content.keys().next().unwrap();
+                let form = path.starts_with("/oauth/");
+                assert_eq!(media_type.contains("form"), form, "{method} {path}");
+                let schema = content[media_type]["schema"].to_string();
+                assert!(schema.contains("#/components/schemas/"), "{method} {path}");
+            }
             let path = path.replace("{app_id}", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff");
             let request = core.request(method.parse().unwrap(), &path);
             let response = request.send().await.unwrap();
@@ -56,6 +64,9 @@ async fn the_document_names_every_route_and_each_of_them_is_there() {
         }
     }
     assert_eq!(named, ROUTES.map(str::to_owned).into());
+    let login = &document["components"]["schemas"]["Login"];
+    assert_eq!(login["required"], json!(["app_id", "email", "password"]));
+    assert_eq!(login["additionalProperties"], false);
 }
 
 /// A document, and the routes of it that were seen answering as it says.
