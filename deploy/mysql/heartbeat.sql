@@ -10,7 +10,7 @@ CREATE TABLE repl_heartbeat.beat (
 
 -- The event's definer can do nothing else, and nobody can log in as it.
 CREATE USER 'heartbeat'@'localhost' IDENTIFIED WITH caching_sha2_password AS '' ACCOUNT LOCK;
-GRANT INSERT, UPDATE, EVENT ON repl_heartbeat.* TO 'heartbeat'@'localhost';
+GRANT SELECT, INSERT, UPDATE, EVENT ON repl_heartbeat.* TO 'heartbeat'@'localhost';
 
 CREATE DEFINER = 'heartbeat'@'localhost' EVENT repl_heartbeat.beat
   ON SCHEDULE EVERY 1 SECOND

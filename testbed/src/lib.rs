@@ -1,6 +1,6 @@
 //! What the tests and the demo need around the real programs: child processes that cannot
 //! outlive their parent, free loopback ports, waiting until a service answers, and real programs of
-//! others that are unpacked beside the system: MySQL ([`mysql`]).
+//! others that are unpacked beside the system: MySQL ([`mysql`]), sshd ([`sshd`]).
 //!
 //! Of our own programs it knows processes and sockets, and nothing of what they do.
 
@@ -11,6 +11,7 @@ mod error;
 mod loopback;
 pub mod mysql;
 pub mod parts;
+pub mod sshd;
 
 pub use child::{Child, Signal, how_it_ended};
 pub use error::StartError;

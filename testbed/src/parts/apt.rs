@@ -86,6 +86,11 @@ impl<'a> Apt<'a> {
         found.ok_or_else(|| PartError::Unexpected(format!("apt did not download {package}")))
     }
 
+    /// Removes lists and packages.
+    pub(super) fn remove(self) -> Result<(), PartError> {
+        super::cache::remove(self.folder)
+    }
+
     fn downloaded(&self) -> Result<Vec<PathBuf>, PartError> {
         let folder = self.folder.join("cache/archives");
         let entries = fs::read_dir(&folder).map_err(PartError::file("cannot read", &folder))?;

@@ -1,8 +1,8 @@
 //! The user's cache folder (XDG Base Directory Specification).
 
 use std::env;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use super::PartError;
 
@@ -14,6 +14,40 @@ pub fn cache_folder(name: &str) -> Result<PathBuf, PartError> {
         &folder,
     ))?;
     Ok(folder)
+}
+
+/// The folder of a part, made by `make` when it is not there whole: the file `stamp` in it, written last,
+/// says so. Two checkouts have one cache, so one of them waits for the other.
+pub(super) fn keep(
+    name: &str,
+    stamp: &str,
+    make: impl FnOnce(&Path) -> Result<(), PartError>,
+) -> Result<PathBuf, PartError> {
+    let parts = cache_folder("parts")?;
+    let kept = parts.join(name);
+    let lock_path = parts.join(format!("{name}.lock"));
+    let lock = File::create(&lock_path).map_err(PartError::file("cannot write", &lock_path))?;
+    lock.lock()
+        .map_err(PartError::file("cannot lock", &lock_path))?;
+    if kept.join(stamp).is_file() {
+        return Ok(kept);
+    }
+    let fresh = parts.join(format!("{name}.new"));
+    remove(&fresh)?;
+    remove(&kept)?;
+    make(&fresh)?;
+    fs::rename(&fresh, &kept).map_err(PartError::file("cannot keep", &kept))?;
+    Ok(kept)
+}
+
+/// Removes a folder, if it is there.
+pub(super) fn remove(folder: &Path) -> Result<(), PartError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(PartError::file("cannot remove", folder)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn base() -> Result<PathBuf, PartError> {

@@ -5,10 +5,12 @@
 mod apt;
 mod cache;
 mod mysql;
+mod sshd;
 mod unpacked;
 
 pub use cache::cache_folder;
 pub use mysql::MysqlPart;
+pub use sshd::SshdPart;
 pub use unpacked::Unpacked;
 
 use std::io;

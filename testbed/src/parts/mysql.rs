@@ -1,11 +1,11 @@
 //! The MySQL server and its clients, and a data folder as a new server makes it, to copy from.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::apt::{Apt, Release};
-use super::{PartError, Unpacked, cache_folder, step};
+use super::{PartError, Unpacked, cache, cache_folder, step};
 
 /// Changed when what is kept in the cache changes its form.
 const KEPT_AS: &str = "mysql-1";
@@ -36,21 +36,7 @@ impl MysqlPart {
 
     /// What was set up, or sets it up: some 70 MB are downloaded.
     pub fn set_up() -> Result<Self, PartError> {
-        let parts = cache_folder("parts")?;
-        let kept = parts.join(KEPT_AS);
-        // Two checkouts, one cache.
-        let lock_path = parts.join("mysql.lock");
-        let lock = File::create(&lock_path).map_err(PartError::file("cannot write", &lock_path))?;
-        lock.lock()
-            .map_err(PartError::file("cannot lock", &lock_path))?;
-        if let Some(part) = Self::in_folder(&kept)? {
-            return Ok(part);
-        }
-        let fresh = parts.join(format!("{KEPT_AS}.new"));
-        remove(&fresh)?;
-        remove(&kept)?;
-        make(&fresh)?;
-        fs::rename(&fresh, &kept).map_err(PartError::file("cannot keep", &kept))?;
+        let kept = cache::keep(KEPT_AS, STAMP, make)?;
         Self::in_folder(&kept)?.ok_or_else(|| {
             PartError::Unexpected("MySQL was set up, but cannot be found again".to_owned())
         })
@@ -164,18 +150,9 @@ fn make(folder: &Path) -> Result<(), PartError> {
     )?;
     // Every server makes a `server_uuid` of its own.
     remove_file(&part.template.join("auto.cnf"))?;
-    remove(&apt_folder)?;
+    apt.remove()?;
     let stamp = folder.join(STAMP);
     fs::write(&stamp, &part.version).map_err(PartError::file("cannot write", &stamp))
-}
-
-fn remove(folder: &Path) -> Result<(), PartError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(PartError::file("cannot remove", folder)(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn remove_file(file: &Path) -> Result<(), PartError> {

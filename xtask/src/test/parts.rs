@@ -110,7 +110,7 @@ pub(super) const PARTS: [Part; 11] = [
     },
     Part {
         name: "live tests",
-        what: "tests with real parts of others: MySQL, clients and verifiers in Python and Node (set up first)",
+        what: "tests with real parts of others: MySQL, sshd, clients and verifiers in Python and Node (set up first)",
         smallest: Selection::All,
         run: live_tests,
     },

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
 use testbed::mysql::Standing;
-use testbed::parts::MysqlPart;
+use testbed::parts::{MysqlPart, SshdPart};
 
 use crate::stop::{Interrupt, Outcome, Stop};
 use crate::terminal::{Terminal, indented, spoken};
@@ -36,6 +36,8 @@ pub(crate) enum Action {
 pub(crate) enum Part {
     /// Two MySQL servers: coredb1, and coredb2 as its replica
     Mysql,
+    /// An ssh server; tests start their own, so `up` only unpacks it
+    Sshd,
 }
 
 /// Does it.
@@ -45,12 +47,25 @@ pub(crate) fn run(
     interrupt: &Interrupt,
     action: Action,
 ) -> ExitCode {
-    // `mysql` is the only part so far, so "all" and "one" are the same.
-    let done = match action {
-        Action::Up { .. } => up(workspace, terminal, interrupt),
-        Action::Down { .. } => down(workspace, terminal),
-        Action::Status { .. } => status(workspace, terminal),
+    let (Action::Up { part } | Action::Down { part } | Action::Status { part }) = action;
+    let parts = match part {
+        Some(part) => vec![part],
+        None => vec![Part::Sshd, Part::Mysql],
     };
+    let done = parts.into_iter().try_for_each(|part| match (action, part) {
+        (Action::Up { .. }, Part::Mysql) => up(workspace, terminal, interrupt),
+        (Action::Down { .. }, Part::Mysql) => down(workspace, terminal),
+        (Action::Status { .. }, Part::Mysql) => status(workspace, terminal),
+        (Action::Up { .. }, Part::Sshd) => unpack_sshd(terminal),
+        (Action::Down { .. }, Part::Sshd) => Ok(()),
+        (Action::Status { .. }, Part::Sshd) => {
+            terminal.line(&match SshdPart::find() {
+                Ok(part) => format!("sshd {} is unpacked", part.version()),
+                Err(error) => format!("sshd: {error}"),
+            });
+            Ok(())
+        }
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => stop.report(terminal),
@@ -93,6 +108,16 @@ fn up(workspace: &Workspace, terminal: &Terminal, interrupt: &Interrupt) -> Outc
         url(&replica),
     )));
     terminal.line(&indented("cargo xtask testbed down mysql"));
+    Ok(())
+}
+
+fn unpack_sshd(terminal: &Terminal) -> Outcome<()> {
+    let part = SshdPart::set_up().map_err(|error| Stop::because(error.to_string()))?;
+    terminal.line(&format!(
+        "{} sshd {} is unpacked; tests start their own",
+        terminal.good("✓"),
+        part.version()
+    ));
     Ok(())
 }
 

@@ -1,0 +1,69 @@
+//! The password is in no argument list and no environment but the checker's own, and in nothing it says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::bed::{Bed, MODES, run};
+
+#[test]
+#[ignore = "needs MySQL and sshd: `cargo xtask test` sets them up and runs this"]
+fn the_password_is_in_no_argument_list_and_no_environment_but_the_checkers_own() {
+    let bed = Bed::start();
+    let password = bed.pair.primary.passwords().replmon.clone();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut found = BTreeSet::new();
+            let mut programs = BTreeSet::new();
+            while !done.load(Ordering::SeqCst) {
+                look(&password, &mut found, &mut programs);
+            }
+            (found, programs)
+        });
+        for _ in 0..5 {
+            for mode in MODES {
+                let mut command = bed.checker(mode);
+                let text = if mode == "ssh" {
+                    command.args(["--format", "text"]);
+                    let output = command.output().unwrap();
+                    assert_eq!(output.status.code(), Some(0));
+                    String::from_utf8(output.stdout).unwrap()
+                } else {
+                    run(command).report.to_string()
+                };
+                assert!(!text.contains(&password));
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+        let (found, programs) = watcher.join().unwrap();
+        // It did look at the programs in question.
+        for program in ["ssh", "core-replica-he"] {
+            assert!(programs.contains(program), "{programs:?}");
+        }
+        let own: BTreeSet<String> = BTreeSet::from(["core-replica-he: environ".to_owned()]);
+        assert_eq!(found, own);
+    });
+}
+
+/// One look at every process there is.
+fn look(password: &str, found: &mut BTreeSet<String>, programs: &mut BTreeSet<String>) {
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let folder = entry.path();
+        let Ok(name) = fs::read_to_string(folder.join("comm")) else {
+            continue;
+        };
+        let name = name.trim();
+        programs.insert(name.to_owned());
+        for part in ["cmdline", "environ"] {
+            let bytes = fs::read(folder.join(part)).unwrap_or_default();
+            if bytes
+                .windows(password.len())
+                .any(|window| window == password.as_bytes())
+            {
+                found.insert(format!("{name}: {part}"));
+            }
+        }
+    }
+}
