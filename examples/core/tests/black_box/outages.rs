@@ -92,6 +92,47 @@ async fn a_database_that_somebody_else_holds_stops_logins_only() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_moved_away_or_replaced_is_not_written_any_more() {
+    let home = Home::empty_on_sqlite().and_initialised();
+    let app = home.app("photos");
+    home.user();
+    let core = home.serve();
+    let (file, backup) = (home.path("core.db"), home.path("backup.db"));
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute("VACUUM INTO ?1", [backup.to_str().unwrap()])
+        .unwrap();
+    assert_eq!(core.login(&app.0, USER, USER_PASSWORD).await.0, 200);
+
+    std::fs::rename(&file, home.path("away.db")).unwrap();
+    goes_on_without_a_database(&core).await;
+    says_that_it_is_unavailable(&core, &app).await;
+    std::fs::write(&file, "").unwrap();
+    says_that_it_is_unavailable(&core, &app).await;
+    core.logged("is not a database of Core", 1).await;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::rename(home.path("away.db"), &file).unwrap();
+    recovers(&core, &app).await;
+    assert!(home.database.number("SELECT count(*) FROM refresh_tokens") >= 2);
+
+    // Its log is moved away alone: what is written from then on would be in no log that a restart reads.
+    let before = home.database.number("SELECT count(*) FROM refresh_tokens");
+    std::fs::rename(home.path("core.db-wal"), home.path("away.db-wal")).unwrap();
+    assert_eq!(core.login(&app.0, USER, USER_PASSWORD).await.0, 200);
+    let after = home.database.number("SELECT count(*) FROM refresh_tokens");
+    assert_eq!(after, before + 1);
+
+    // A backup in its place: from before the logins.
+    std::fs::rename(&backup, &file).unwrap();
+    recovers(&core, &app).await;
+    let logins = home.database.number("SELECT count(*) FROM refresh_tokens");
+    assert_eq!(
+        logins, 1,
+        "what is acknowledged is in the file that is there"
+    );
+}
+
+#[tokio::test]
 #[ignore = "needs MySQL: `cargo xtask test` sets it up and runs this"]
 async fn a_server_that_is_stopped_or_crashes_stops_logins_only() {
     let mut server = Server::start().unwrap();
