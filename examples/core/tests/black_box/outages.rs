@@ -57,6 +57,25 @@ async fn client_credentials(core: &Running<'_>, app: &(String, String)) -> (u16,
     (status, retry, body)
 }
 
+/// A signal is sent before every thread has met it.
+fn wait_until_stopped(pid: rustix::process::Pid) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let stopped = || {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        tasks.map_while(Result::ok).all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // The state stands behind the name, which ends with the last parenthesis (proc_pid_stat(5)).
+            stat.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('T'))
+        })
+    };
+    while !stopped() {
+        assert!(Instant::now() < deadline, "it does not stop");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Within a few seconds, and without anybody's help.
 async fn recovers(core: &Running<'_>, app: &(String, String)) {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -178,6 +197,7 @@ async fn a_server_that_hangs_or_takes_no_writes_stops_logins_only() {
     let pid = std::fs::read_to_string(server.folder().join("mysqld.pid")).unwrap();
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    wait_until_stopped(pid);
     goes_on_without_a_database(&core).await;
     says_that_it_is_unavailable(&core, &app).await;
     goes_on_without_a_database(&core).await;
