@@ -32,7 +32,7 @@ const MAX_PACKET_BYTES: usize = 1024 * 1024;
 
 /// What each connection begins with. Read committed: a transaction sees what others have done when it comes to it, and
 /// locks rows, not gaps. Nothing waits for a lock longer than the callers do.
-const SETUP: &str = "SET SESSION transaction_isolation = 'READ-COMMITTED', \
+const SETUP: &str = "SET SESSION autocommit = 1, transaction_isolation = 'READ-COMMITTED', \
     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', \
     innodb_lock_wait_timeout = 3, max_execution_time = 5000";
 

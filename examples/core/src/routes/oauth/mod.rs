@@ -1,92 +1,27 @@
 //! The routes that speak RFC 6749: tokens for apps themselves, refresh, revocation (RFC 7009), metadata (RFC 8414).
 
-use std::collections::BTreeMap;
+mod error;
+mod form;
+
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use data_encoding::BASE64;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde::Serialize;
-use url::form_urlencoded;
 use utoipa::{IntoResponses, ToSchema};
 
+use self::error::{OauthError, server_error};
+use self::form::authenticated_form;
 use super::auth::{TokenPair, refresh_life_ms};
-use super::body::{self, BodyError};
 use super::openapi::OauthErrorBody;
-use super::request::{Caller, parse_id};
+use super::request::Caller;
 use crate::scope::Scopes;
 use crate::secret::{Secret, hash_of_presented};
 use crate::service::Core;
-use crate::store::{App, RefreshAttempt, Refreshed, StoreError};
+use crate::store::{App, RefreshAttempt, Refreshed};
 use crate::token::Grant;
-
-/// Most parameters in a form.
-const MAX_PARAMETERS: usize = 16;
-
-/// An error as RFC 6749 section 5.2 has it.
-pub(super) struct OauthError {
-    status: StatusCode,
-    error: &'static str,
-    description: &'static str,
-}
-
-impl OauthError {
-    const fn new(error: &'static str, description: &'static str) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            error,
-            description,
-        }
-    }
-
-    const fn invalid_request(description: &'static str) -> Self {
-        Self::new("invalid_request", description)
-    }
-
-    const fn invalid_client() -> Self {
-        let description = "the client is unknown, disabled, or its secret is not right";
-        Self {
-            status: StatusCode::UNAUTHORIZED,
-            error: "invalid_client",
-            description,
-        }
-    }
-}
-
-impl IntoResponse for OauthError {
-    fn into_response(self) -> Response {
-        let body = Json(OauthErrorBody {
-            error: self.error,
-            error_description: self.description,
-        });
-        let mut response = (self.status, body).into_response();
-        let headers = response.headers_mut();
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Basic realm=\"core\", charset=\"UTF-8\""),
-            );
-        }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
-        response
-    }
-}
-
-impl From<StoreError> for OauthError {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the database failed");
-        let description = "the database does not answer; try again in a few seconds";
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            error: "temporarily_unavailable",
-            description,
-        }
-    }
-}
 
 /// What clients configure themselves from (RFC 8414).
 #[derive(Serialize, ToSchema)]
@@ -322,105 +257,4 @@ async fn refresh_token(
         )),
         Refreshed::Refused(_) => Err(invalid()),
     }
-}
-
-fn server_error() -> OauthError {
-    tracing::error!("a token could not be signed");
-    OauthError {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        error: "server_error",
-        description: "something went wrong on our side",
-    }
-}
-
-/// The form, and the app that sent it: by `Authorization: Basic` or by its parameters, never both (RFC 6749 2.3).
-async fn authenticated_form(
-    core: &Core,
-    request: Request,
-) -> Result<(App, BTreeMap<String, String>), OauthError> {
-    if !body::is_content_type(request.headers(), "application/x-www-form-urlencoded") {
-        return Err(OauthError::invalid_request(
-            "send a form, with Content-Type: application/x-www-form-urlencoded",
-        ));
-    }
-    let basic = basic_credentials(request.headers())?;
-    let bytes = body::read(request).await.map_err(|error| match error {
-        BodyError::TooLarge => OauthError {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..OauthError::invalid_request("the form is larger than 16 KiB")
-        },
-        BodyError::TooSlow | BodyError::Broken => {
-            OauthError::invalid_request("the form did not arrive completely")
-        }
-    })?;
-    let form = parse_form(&bytes)?;
-    let posted = (form.get("client_id"), form.get("client_secret"));
-    let (client_id, secret) = match (basic, posted) {
-        (Some(_), (_, Some(_))) => {
-            return Err(OauthError::invalid_request(
-                "authenticate the client in one way, not in two",
-            ));
-        }
-        // RFC 6749 3.2.1: client_id may be repeated in the form, and then must be the same.
-        (Some((client_id, _)), (Some(other), None)) if client_id != *other => {
-            return Err(OauthError::invalid_request(
-                "client_id differs from the authenticated client",
-            ));
-        }
-        (Some(credentials), _) => credentials,
-        (None, (Some(client_id), Some(secret))) => (client_id.clone(), secret.clone()),
-        (None, _) => return Err(OauthError::invalid_client()),
-    };
-    let known = parse_id(&client_id).zip(hash_of_presented(&secret));
-    let (app_id, secret) = known.ok_or_else(OauthError::invalid_client)?;
-    let app = core.store.authenticate_app(app_id, secret).await?;
-    let Some(app) = app else {
-        tracing::warn!(%app_id, "an app did not prove who it is");
-        return Err(OauthError::invalid_client());
-    };
-    Ok((app, form))
-}
-
-/// RFC 6749 2.3.1: both halves are form-encoded before they are joined and put into Basic (RFC 7617).
-fn basic_credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, OauthError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Ok(None),
-        (Some(value), None) => value,
-        (Some(_), Some(_)) => {
-            return Err(OauthError::invalid_request("send one Authorization header"));
-        }
-    };
-    let read = || {
-        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-        let decoded = BASE64
-            .decode(encoded.as_bytes())
-            .ok()
-            .filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
-        let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        Some((form_decoded(id)?, form_decoded(secret)?))
-    };
-    read().map(Some).ok_or_else(OauthError::invalid_client)
-}
-
-fn form_decoded(text: &str) -> Option<String> {
-    // `=` and `&` stand encoded in a well-formed half, so this is one name without a value.
-    let mut pairs = form_urlencoded::parse(text.as_bytes());
-    let (name, value) = pairs.next()?;
-    (value.is_empty() && pairs.next().is_none()).then(|| name.into_owned())
-}
-
-/// RFC 6749 3.2: no parameter twice; one without a value counts as not sent.
-fn parse_form(bytes: &[u8]) -> Result<BTreeMap<String, String>, OauthError> {
-    let mut form = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(bytes) {
-        if form.insert(name.into_owned(), value.into_owned()).is_some() {
-            return Err(OauthError::invalid_request("a parameter is given twice"));
-        }
-        if form.len() > MAX_PARAMETERS {
-            return Err(OauthError::invalid_request("too many parameters"));
-        }
-    }
-    form.retain(|_, value| !value.is_empty());
-    Ok(form)
 }
