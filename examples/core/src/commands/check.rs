@@ -1,7 +1,6 @@
 //! `check`: everything that `serve` would refuse, all of it at once. It changes nothing.
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{Failure, Output, settings};
 use crate::service::Live;
@@ -29,7 +28,7 @@ pub(super) fn run(output: Output) -> Result<(), Failure> {
 fn problems(settings: &Settings) -> Vec<String> {
     let mut problems = Vec::new();
     // The audience plays no part in what can be wrong.
-    problems.extend(Live::load(settings, Uuid::nil()).err().unwrap_or_default());
+    problems.extend(Live::load(settings, None).err().unwrap_or_default());
     match is_initialised(settings) {
         Ok(true) => {}
         Ok(false) => problems.push(NOT_INITIALISED.to_owned()),

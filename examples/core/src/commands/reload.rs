@@ -4,7 +4,6 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{Failure, Output, settings};
 use crate::service::Live;
@@ -16,7 +15,7 @@ const NAME: &str = "dailey-core";
 pub(super) fn run(output: Output) -> Result<(), Failure> {
     let settings = settings(Purpose::Serve)?;
     // The audience plays no part in what can be wrong.
-    Live::load(&settings, Uuid::nil()).map_err(Failure)?;
+    Live::load(&settings, None).map_err(Failure)?;
     let folder = std::env::current_dir()?;
     let serving = serving_from(&folder)?;
     if serving.is_empty() {

@@ -72,6 +72,9 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Failed(String),
+    /// There is no way to the database.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
 }
 
 /// An app that tokens are issued for.
@@ -312,6 +315,17 @@ pub async fn open(settings: &DatabaseSettings) -> Result<Box<dyn Store>, StoreEr
             Box::new(MysqlStore::open(settings, system_clock()).await?)
         }
     })
+}
+
+/// The database that the settings name, opened as soon as it can be reached and if it was set up. None where it is a file:
+/// that is there or not.
+pub fn open_when_reachable(settings: &DatabaseSettings) -> Option<Box<dyn Store>> {
+    match settings {
+        DatabaseSettings::Sqlite(_) => None,
+        DatabaseSettings::Mysql(settings) => {
+            Some(Box::new(MysqlStore::unopened(settings, system_clock())))
+        }
+    }
 }
 
 /// Whether the database is one that this program can use and has Core's own app, without making or changing it.

@@ -177,10 +177,40 @@ async fn a_server_that_is_stopped_or_crashes_stops_logins_only() {
         server.start_again(&[]).unwrap();
         recovers(&core, &app).await;
     }
+}
 
-    server.stop();
-    let said = home.refused(&["serve"], "");
-    assert!(said.contains("DATABASE_URL: "), "{said}");
+#[tokio::test]
+#[ignore = "needs MySQL: `cargo xtask test` sets it up and runs this"]
+async fn a_core_that_starts_without_its_server_publishes_keys_and_waits_for_it() {
+    let mut server = Server::start().unwrap();
+    allow_schemas(&server);
+    let home = Home::empty_on(Database::on(&server)).and_initialised();
+    let app = home.app("photos");
+    home.user();
+    server.kill();
+    let said = home.refused(&["check"], "");
+    assert!(
+        said.contains("DATABASE_URL: the database cannot be reached"),
+        "{said}"
+    );
+    let core = home.serve();
+    goes_on_without_a_database(&core).await;
+    says_that_it_is_unavailable(&core, &app).await;
+    let (status, body) = core
+        .call(reqwest::Method::GET, "/api/apps", "x", None)
+        .await;
+    assert_eq!(
+        (status, &body["code"]),
+        (503, &json!("database_unavailable"))
+    );
+    server.start_again(&[]).unwrap();
+    recovers(&core, &app).await;
+    core.logged("reloaded", 1).await;
+    let admin = core.admin_token().await;
+    let (status, _) = core
+        .call(reqwest::Method::GET, "/api/apps", &admin, None)
+        .await;
+    assert_eq!(status, 200);
 }
 
 #[tokio::test]

@@ -11,6 +11,29 @@ use crate::fixture::{Fixture, LIFE, START, USER, email, scopes};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
+pub(crate) async fn the_tables_are_those_that_were_agreed_on(fixture: Fixture) {
+    for (table, columns) in [
+        ("apps", "app_id core created_at disabled_at name scopes"),
+        ("app_secrets", "app_id created_at expires_at secret_hash"),
+        (
+            "users",
+            "created_at disabled_at email email_canonical is_admin password_hash user_id",
+        ),
+        (
+            "refresh_tokens",
+            "app_id expires_at family_id issued_at parent_hash revoked_at scope spent_at token_hash user_id",
+        ),
+        ("login_throttle", "failures key locked_until window_start"),
+        (
+            "audit",
+            "address app_id at detail event id request_id subject",
+        ),
+        ("schema_version", "version"),
+    ] {
+        assert_eq!(fixture.columns(table).join(" "), columns, "{table}");
+    }
+}
+
 pub(crate) async fn what_is_written_is_read_again_to_the_last_letter(fixture: Fixture) {
     let store = &fixture.store;
     // The longest of everything that the rules allow.

@@ -47,7 +47,8 @@ pub(crate) struct Fixture {
     pub(crate) user: User,
     time: Arc<AtomicI64>,
     ask: Ask,
-    _folder: Option<tempfile::TempDir>,
+    /// Where the file of `SQLite` is.
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
@@ -108,13 +109,27 @@ impl Fixture {
             user,
             time,
             ask,
-            _folder: folder,
+            folder,
         }
     }
 
     /// Lets so many milliseconds pass.
     pub(crate) fn pass(&self, milliseconds: i64) {
         self.time.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// The columns of a table.
+    pub(crate) fn columns(&self, table: &str) -> Vec<String> {
+        let query = match self.folder {
+            Some(_) => format!("SELECT name FROM pragma_table_info('{table}')"),
+            None => format!(
+                "SELECT column_name FROM information_schema.columns \
+                 WHERE table_schema = database() AND table_name = '{table}'"
+            ),
+        };
+        let mut columns = self.ask(&query);
+        columns.sort();
+        columns
     }
 
     /// The first column of a query, behind the store's back.

@@ -34,6 +34,7 @@ macro_rules! suite {
 }
 
 suite! {
+    apps::the_tables_are_those_that_were_agreed_on,
     apps::what_is_written_is_read_again_to_the_last_letter,
     apps::names_and_addresses_are_compared_byte_for_byte,
     apps::cores_own_app_is_one_and_stays_as_it_is,

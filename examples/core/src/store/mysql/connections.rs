@@ -139,7 +139,7 @@ impl Lease<'_> {
         let statement = match &done {
             Ok(_) => "COMMIT",
             // Closed instead: it may be the connection that failed.
-            Err(StoreError::Failed(_)) => return done,
+            Err(StoreError::Failed(_) | StoreError::Unreachable(_)) => return done,
             Err(_) => "ROLLBACK",
         };
         let ended = self.connection.query_drop(statement).await;
@@ -157,7 +157,7 @@ impl Lease<'_> {
 async fn connect(opts: Opts) -> Result<Conn, StoreError> {
     match tokio::time::timeout(CONNECT_DEADLINE, Conn::new(opts)).await {
         Ok(connected) => connected.map_err(|error| connecting_failed(&error)),
-        Err(_) => Err(StoreError::Failed(
+        Err(_) => Err(StoreError::Unreachable(
             "the server did not answer within 3 seconds".to_owned(),
         )),
     }

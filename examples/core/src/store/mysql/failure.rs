@@ -1,5 +1,7 @@
 //! What went wrong on the server or on the way to it, in words for the operator.
 
+use std::io::ErrorKind;
+
 use mysql_async::{DriverError, Error, IoError};
 
 use crate::store::StoreError;
@@ -41,6 +43,14 @@ pub(super) fn or_taken(error: &Error, taken: StoreError) -> StoreError {
 
 /// A connection that was not made.
 pub(super) fn connecting_failed(error: &Error) -> StoreError {
+    if let Error::Io(IoError::Io(error)) = error
+        && !matches!(
+            error.kind(),
+            ErrorKind::InvalidData | ErrorKind::NotFound | ErrorKind::PermissionDenied
+        )
+    {
+        return StoreError::Unreachable(error.to_string());
+    }
     StoreError::Failed(match error {
         Error::Driver(DriverError::NoClientSslFlagFromServer) => {
             "the server offers no TLS, and without it Core does not connect".to_owned()
@@ -49,18 +59,17 @@ pub(super) fn connecting_failed(error: &Error) -> StoreError {
             format!("its certificate was not accepted ({error}): see ssl-ca and tls-hostname")
         }
         // A handshake that fails comes as an error of input and output.
-        Error::Io(IoError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+        Error::Io(IoError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
             format!("its certificate was not accepted ({error}): see ssl-ca and tls-hostname")
         }
         Error::Io(IoError::Io(error))
             if matches!(
                 error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied
+                ErrorKind::NotFound | ErrorKind::PermissionDenied
             ) =>
         {
             format!("the file that ssl-ca or socket names cannot be opened ({error})")
         }
-        Error::Io(IoError::Io(error)) => format!("the server cannot be reached ({error})"),
         Error::Server(_) => return failed(error),
         _ => error.to_string(),
     })

@@ -10,6 +10,7 @@ mod users;
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mysql_async::Conn;
@@ -41,6 +42,8 @@ const ATTEMPTS: usize = 4;
 pub struct MysqlStore {
     connections: Connections,
     clock: Clock,
+    /// Whether the schema was seen to be up to date.
+    opened: AtomicBool,
 }
 
 impl fmt::Debug for MysqlStore {
@@ -57,6 +60,7 @@ macro_rules! transaction {
             let mut attempt = 1;
             loop {
                 let mut lease = $store.connections.take().await?;
+                $store.opened(&mut lease.connection).await?;
                 let done = async {
                     let $connection = lease.begin().await?;
                     let $now = ($store.clock)();
@@ -77,6 +81,7 @@ macro_rules! read {
     ($store:ident, |$connection:ident| $work:expr) => {
         Box::pin(within(ANSWER_DEADLINE, async move {
             let mut lease = $store.connections.take().await?;
+            $store.opened(&mut lease.connection).await?;
             let $connection = &mut lease.connection;
             let found = $work.await?;
             lease.give_back();
@@ -107,7 +112,38 @@ impl MysqlStore {
             Ok(())
         })
         .await?;
-        Ok(Self { connections, clock })
+        Ok(Self {
+            connections,
+            clock,
+            opened: AtomicBool::new(true),
+        })
+    }
+
+    /// A store that is opened by the first who reaches it, if the database was set up.
+    pub fn unopened(settings: &MysqlSettings, clock: Clock) -> Self {
+        Self {
+            connections: Connections::new(settings),
+            clock,
+            opened: AtomicBool::new(false),
+        }
+    }
+
+    /// Brings the schema up to date where that was not done yet. Makes nothing in a database that was not set up: its
+    /// address may be a mistake.
+    async fn opened(&self, connection: &mut Conn) -> Result<(), StoreError> {
+        if self.opened.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let is_ours = schema::checked_version(connection).await?.is_some()
+            && apps::core_app(connection).await?.is_some();
+        if !is_ours {
+            let message = "it has not been set up: run `dailey-core init`";
+            return Err(StoreError::Failed(message.to_owned()));
+        }
+        schema::migrate(connection).await?;
+        warn_of_lost_writes(connection).await?;
+        self.opened.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Whether the database has Core's own app, without making or changing it.
