@@ -17,6 +17,7 @@ pub(crate) const ADMIN_PASSWORD: &str = "admin password";
 pub(crate) const USER: &str = "user@example.com";
 pub(crate) const USER_PASSWORD: &str = "user password";
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_dailey-core");
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Every setting of Core's, so that those of the machine never reach a test.
@@ -113,8 +114,14 @@ impl Home {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dailey-core"));
-        command.args(arguments).current_dir(self.folder.path());
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments);
+        self.settle(command)
+    }
+
+    /// In its folder, with its settings and no others.
+    fn settle(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path());
         for key in SETTINGS {
             command.env_remove(key);
         }
@@ -184,8 +191,25 @@ impl Home {
 
     /// Serves until dropped.
     pub(crate) fn serve(&self) -> Running<'_> {
-        let mut child =
-            Child::start("core", self.command(&["serve"]), &self.path("core.log")).unwrap();
+        self.running(self.command(&["serve"]))
+    }
+
+    /// The same, on one processor, whatever the machine has.
+    pub(crate) fn serve_on_one_processor(&self) -> Running<'_> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let allowed = status
+            .split("Cpus_allowed_list:")
+            .nth(1)
+            .unwrap()
+            .trim_start();
+        let first = allowed.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        let mut command = Command::new("taskset");
+        command.args(["-c", first, PROGRAM, "serve"]);
+        self.running(self.settle(command))
+    }
+
+    fn running(&self, command: Command) -> Running<'_> {
+        let mut child = Child::start("core", command, &self.path("core.log")).unwrap();
         wait_for_http(
             &mut child,
             &format!("{}/health/live", self.base()),
