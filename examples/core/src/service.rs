@@ -1,6 +1,6 @@
 //! The running Core: the store, the gate for passwords, and everything that a reload exchanges as one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,14 +17,13 @@ use crate::token::{Grant, SigningBench, SigningFailed, TokenSigner};
 pub struct Core {
     /// What is kept.
     pub store: Arc<dyn Store>,
-    /// Core's own app: the audience of tokens that manage apps.
-    pub core_app_id: Uuid,
     /// Whether anyone may make an account.
     pub registration: Registration,
     /// Turns to hash a password.
     pub gate: Gate,
     bench: SigningBench,
     live: ArcSwap<Live>,
+    own_app_id: OnceLock<Uuid>,
 }
 
 /// What a reload exchanges: a request sees all of the old or all of the new.
@@ -40,7 +39,9 @@ pub struct Live {
 
 impl Live {
     /// Loads the keys and puts together what depends on them; everything wrong with them at once.
-    pub fn load(settings: &Settings, core_app_id: Uuid) -> Result<Self, Vec<String>> {
+    pub fn load(settings: &Settings, core_app_id: Option<Uuid>) -> Result<Self, Vec<String>> {
+        // Nobody's audience, while Core's own is not known.
+        let core_app_id = core_app_id.unwrap_or(Uuid::nil());
         let ring = KeyRing::load(&settings.keys)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let jwks = ring.jwks().clone();
@@ -95,20 +96,25 @@ impl Live {
 
 impl Core {
     /// Puts a Core together.
-    pub fn new(
-        store: Arc<dyn Store>,
-        core_app_id: Uuid,
-        registration: Registration,
-        live: Live,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, registration: Registration, live: Live) -> Self {
         Self {
             store,
-            core_app_id,
             registration,
             gate: Gate::new(),
             bench: SigningBench::new(),
             live: ArcSwap::from_pointee(live),
+            own_app_id: OnceLock::new(),
         }
+    }
+
+    /// Core's own app, the audience of tokens that manage apps; none until the database was reached.
+    pub fn core_app_id(&self) -> Option<Uuid> {
+        self.own_app_id.get().copied()
+    }
+
+    /// Says which app is Core's own. It never changes.
+    pub fn know_core_app(&self, app_id: Uuid) {
+        self.own_app_id.get_or_init(|| app_id);
     }
 
     /// What holds now. Take it once for a request.

@@ -1,5 +1,5 @@
-//! The outside verifiers: `PyJWT` in a virtual environment, `jose` from npm. Both are pinned with the
-//! hashes of what is downloaded, in `testbed/peers`.
+//! The outside verifiers and clients: Python packages in a virtual environment, Node packages from npm. They are pinned
+//! with the hashes of what is downloaded, in `testbed/peers`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ use crate::workspace::Workspace;
 
 /// Downloads included.
 const INSTALL_DEADLINE: Duration = Duration::from_secs(10 * 60);
+
+/// What runs in Node.
+const NODE_PROGRAMS: [&str; 3] = ["client.mjs", "verify.mjs", "verify-aws.mjs"];
 
 /// A command that verifies with `PyJWT`; arguments are still to be added.
 pub(crate) fn python_peer(
@@ -48,7 +51,13 @@ pub(crate) fn python_peer(
             .arg(cache::folder("pip")?)
             .arg("--requirement")
             .arg(source.join("requirements.txt"));
-        install("installing PyJWT", command, workspace, terminal, interrupt)?;
+        install(
+            "installing Python packages",
+            command,
+            workspace,
+            terminal,
+            interrupt,
+        )?;
         stamp(&folder, &source.join("requirements.txt"))?;
     }
     let mut peer = Command::new(python);
@@ -82,11 +91,19 @@ pub(crate) fn node_peer(
             ])
             .arg(cache::folder("npm")?)
             .current_dir(&folder);
-        install("installing jose", command, workspace, terminal, interrupt)?;
+        install(
+            "installing Node packages",
+            command,
+            workspace,
+            terminal,
+            interrupt,
+        )?;
         stamp(&folder, &source.join("package-lock.json"))?;
     }
     // Node looks for packages beside the program.
-    copy(&source.join("verify.mjs"), &folder.join("verify.mjs"))?;
+    for program in NODE_PROGRAMS {
+        copy(&source.join(program), &folder.join(program))?;
+    }
     let mut peer = Command::new("node");
     peer.arg(folder.join("verify.mjs"));
     Ok(peer)

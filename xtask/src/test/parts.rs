@@ -110,7 +110,7 @@ pub(super) const PARTS: [Part; 11] = [
     },
     Part {
         name: "live tests",
-        what: "tests against real servers that are unpacked beside the system: MySQL, sshd (set up first)",
+        what: "tests with real parts of others: MySQL, sshd, clients and verifiers in Python and Node (set up first)",
         smallest: Selection::All,
         run: live_tests,
     },
@@ -245,6 +245,10 @@ fn tests(bench: &Bench<'_>) -> Outcome<Result> {
 /// What is marked `#[ignore]`: it needs a real part. A part that is missing fails here, by name.
 fn live_tests(bench: &Bench<'_>) -> Outcome<Result> {
     setup::real_parts()?;
+    bench.prerequisites.python()?;
+    bench.prerequisites.node()?;
+    setup::python_peer(bench.workspace, bench.terminal, bench.interrupt)?;
+    setup::node_peer(bench.workspace, bench.terminal, bench.interrupt)?;
     run_tests(bench, "live tests", Which::Ignored)
 }
 
@@ -259,6 +263,7 @@ enum Which {
 
 fn run_tests(bench: &Bench<'_>, name: &str, which: Which) -> Outcome<Result> {
     let mut command = bench.workspace.cargo();
+    command.env("DAILEY_PEERS", bench.workspace.testbed("peers")?);
     let nextest = bench
         .workspace
         .cargo()

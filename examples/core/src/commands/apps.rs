@@ -8,7 +8,7 @@ use crate::app_name::AppName;
 use crate::scope::Scopes;
 use crate::secret::Secret;
 use crate::settings::Purpose;
-use crate::store::{App, AppChange, Availability, OldSecrets, Store as _, StoreError};
+use crate::store::{App, AppChange, Availability, OldSecrets, StoreError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

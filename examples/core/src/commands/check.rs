@@ -1,12 +1,11 @@
 //! `check`: everything that `serve` would refuse, all of it at once. It changes nothing.
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{Failure, Output, settings};
 use crate::service::Live;
 use crate::settings::{Purpose, Settings};
-use crate::store::SqliteStore;
+use crate::store::{self, StoreError};
 
 /// What to do about a database without Core's own app.
 pub(super) const NOT_INITIALISED: &str =
@@ -29,8 +28,8 @@ pub(super) fn run(output: Output) -> Result<(), Failure> {
 fn problems(settings: &Settings) -> Vec<String> {
     let mut problems = Vec::new();
     // The audience plays no part in what can be wrong.
-    problems.extend(Live::load(settings, Uuid::nil()).err().unwrap_or_default());
-    match SqliteStore::is_initialised(&settings.database) {
+    problems.extend(Live::load(settings, None).err().unwrap_or_default());
+    match is_initialised(settings) {
         Ok(true) => {}
         Ok(false) => problems.push(NOT_INITIALISED.to_owned()),
         Err(error) => problems.push(format!("DATABASE_URL: {error}")),
@@ -47,4 +46,13 @@ fn problems(settings: &Settings) -> Vec<String> {
         });
     }
     problems
+}
+
+/// Asks the database, without changing it.
+fn is_initialised(settings: &Settings) -> Result<bool, StoreError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StoreError::Failed(error.to_string()))?
+        .block_on(store::is_initialised(&settings.database))
 }

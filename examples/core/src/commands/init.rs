@@ -6,7 +6,7 @@ use super::{Failure, Output, operator, password, settings, with_store};
 use crate::email::Email;
 use crate::keys::Rotation;
 use crate::settings::Purpose;
-use crate::store::{SqliteStore, Store as _, UserRole};
+use crate::store::{Store, UserRole};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -28,8 +28,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     with_store(&settings, async |store| {
         let app = store.ensure_core_app(operator()).await?;
         let admin_user_id = match email {
-            Some(email) => Some(administrator(&store, email).await?),
-            None => first_administrator(&store).await?,
+            Some(email) => Some(administrator(store, email).await?),
+            None => first_administrator(store).await?,
         };
         let private_key_file = key.private_key_file.display().to_string();
         let json = json!({
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// The administrator with this address; one that is there keeps its password.
-async fn administrator(store: &SqliteStore, email: Email) -> Result<uuid::Uuid, Failure> {
+async fn administrator(store: &dyn Store, email: Email) -> Result<uuid::Uuid, Failure> {
     match store.user_by_email(email.clone()).await? {
         Some(user) if user.role == UserRole::Administrator => Ok(user.user_id),
         Some(_) => Err(Failure::new(
@@ -67,7 +67,7 @@ async fn administrator(store: &SqliteStore, email: Email) -> Result<uuid::Uuid, 
     }
 }
 
-async fn first_administrator(store: &SqliteStore) -> Result<Option<uuid::Uuid>, Failure> {
+async fn first_administrator(store: &dyn Store) -> Result<Option<uuid::Uuid>, Failure> {
     let users = store.users().await?;
     let administrators = users
         .iter()

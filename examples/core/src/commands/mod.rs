@@ -5,10 +5,10 @@ mod check;
 mod init;
 mod keys;
 mod password;
+mod reload;
 mod serve;
 mod users;
 
-use std::future::Future;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::dotenv::EnvironmentVariables;
 use crate::settings::{Purpose, Settings};
-use crate::store::{Context, SqliteStore, StoreError};
+use crate::store::{self, Context, Store, StoreError};
 
 /// Wrong usage (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -49,7 +49,10 @@ Environment:
   JWT_PUBLIC_KEYS_DIR   further keys to publish [default: public beside the signing key]
   JWT_TTL_SECONDS       life of an access token, 60 to 3600 [default: 600]
   REFRESH_TTL_SECONDS   life of a refresh token [default: 2592000]
-  DATABASE_URL          sqlite:PATH [default: sqlite:core.db in the working directory]
+  DATABASE_URL          sqlite:PATH [default: sqlite:core.db in the working directory], or
+                        mysql://USER@HOST:PORT/DATABASE?ssl-ca=FILE&tls-hostname=NAME
+  DATABASE_PASSWORD     the password for MySQL, or
+  DATABASE_PASSWORD_FILE  a file that holds it
   ALLOWED_ORIGINS       exact origins, comma-separated [default: none]
   ALLOW_REGISTRATION    true lets anyone make an account [default: false]
   PORT, BIND            where to listen [default: 4000 on 127.0.0.1]
@@ -58,6 +61,7 @@ Environment:
 
 Signals:
   SIGHUP                read .env and the keys again; a bad new state is refused and the old one serves on
+                        (`dailey-core reload` looks first and then sends it)
   SIGTERM, SIGINT       finish the requests under way and end
 
 Exit: 0 done, 1 refused or failed, 64 usage";
@@ -80,6 +84,8 @@ enum Command {
     Users(users::Command),
     /// Say everything that `serve` would refuse.
     Check(Output),
+    /// Let the Core that serves from this folder read .env and the keys again, if it would not refuse them.
+    Reload(Output),
 }
 
 /// How a result is printed.
@@ -144,6 +150,7 @@ pub fn run() -> ExitCode {
         Command::Apps(command) => apps::run(command),
         Command::Users(command) => users::run(command),
         Command::Check(output) => check::run(output),
+        Command::Reload(output) => reload::run(output),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -167,19 +174,26 @@ fn failures(errors: &[SettingsError]) -> Failure {
 }
 
 /// Opens the database and works with it.
-fn with_store<T, F: Future<Output = Result<T, Failure>>>(
+fn with_store<T>(
     settings: &Settings,
-    work: impl FnOnce(SqliteStore) -> F,
+    work: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let store = open(settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()?;
-    runtime.block_on(work(store))
+    runtime.block_on(async {
+        let store = open(settings).await?;
+        let outcome = work(&*store).await;
+        // What is done is done; a goodbye that fails changes nothing.
+        let _ = store.close().await;
+        outcome
+    })
 }
 
-fn open(settings: &Settings) -> Result<SqliteStore, Failure> {
-    SqliteStore::open(&settings.database).map_err(|error| database_failure(&error))
+async fn open(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
+    store::open(&settings.database)
+        .await
+        .map_err(|error| database_failure(&error))
 }
 
 fn database_failure(error: &StoreError) -> Failure {

@@ -11,24 +11,20 @@ use super::{Failure, database_failure, open, settings};
 use crate::routes;
 use crate::service::{Core, Live};
 use crate::settings::{Purpose, Settings};
-use crate::store::{SqliteStore, Store as _};
+use crate::store::{self, Store, StoreError};
 
 /// Threads for blocking work: hashing and signing bound themselves to the cores, reloading needs one.
 const MAX_BLOCKING_THREADS: usize = 64;
 /// How long blocking work may go on after the last request is answered.
 const BLOCKING_GRACE: Duration = Duration::from_secs(5);
+/// How often a database that was away at start is asked for.
+const FIND_INTERVAL: Duration = Duration::from_secs(1);
 /// How often what no rule needs any more is forgotten.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 pub(super) fn run() -> Result<(), Failure> {
     let settings = settings(Purpose::Serve)?;
     logs::init(settings.environment, &process_environment)?;
-    // Nothing is made here: a mistyped path must not become a new, empty Core.
-    match SqliteStore::is_initialised(&settings.database) {
-        Ok(true) => {}
-        Ok(false) => return Err(Failure::new(NOT_INITIALISED)),
-        Err(error) => return Err(database_failure(&error)),
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
@@ -40,26 +36,31 @@ pub(super) fn run() -> Result<(), Failure> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    let store = open(&settings)?;
-    let core_app = store
-        .core_app()
-        .await?
-        .ok_or_else(|| Failure::new(NOT_INITIALISED))?;
-    let live = Live::load(&settings, core_app.app_id).map_err(Failure)?;
+    // Nothing is made here: a mistyped path must not become a new, empty Core.
+    let store: Arc<dyn Store> = match store::is_initialised(&settings.database).await {
+        Ok(true) => open(&settings).await?.into(),
+        Ok(false) => return Err(Failure::new(NOT_INITIALISED)),
+        Err(error) => reachable_later(&settings, &error)?.into(),
+    };
+    let core_app_id = match store.core_app().await {
+        Ok(Some(app)) => Some(app.app_id),
+        Ok(None) => return Err(Failure::new(NOT_INITIALISED)),
+        Err(StoreError::Unreachable(_)) => None,
+        Err(error) => return Err(database_failure(&error)),
+    };
+    let live = Live::load(&settings, core_app_id).map_err(Failure)?;
     // Before anything is answered, so that no signal meets its default action.
     let terminate = signals::terminate()?;
     let hangups = signals::hangups()?;
     let listener = listen::bind(settings.listen).await?;
     tracing::info!(
-        address = %settings.listen, issuer = live.issuer(), active_kid = live.active_kid(), core_app_id = %core_app.app_id,
+        address = %settings.listen, issuer = live.issuer(), active_kid = live.active_kid(), core_app_id = core_app_id.map(tracing::field::display),
         "listening"
     );
-    let core = Arc::new(Core::new(
-        Arc::new(store),
-        core_app.app_id,
-        settings.registration,
-        live,
-    ));
+    let core = Arc::new(Core::new(Arc::clone(&store), settings.registration, live));
+    if let Some(app_id) = core_app_id {
+        core.know_core_app(app_id);
+    }
     let app = routes::router(
         Arc::clone(&core),
         settings.trusted_proxies.clone(),
@@ -74,13 +75,46 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         }
         () = chores => {}
     }
+    let _ = store.close().await;
     Ok(())
+}
+
+/// A server that is away does not keep the keys from those who verify tokens: Core serves without it until it is there.
+fn reachable_later(settings: &Settings, error: &StoreError) -> Result<Box<dyn Store>, Failure> {
+    match (error, store::open_when_reachable(&settings.database)) {
+        (StoreError::Unreachable(_), Some(store)) => {
+            tracing::error!(%error, "until it can, keys are published and nobody logs in");
+            Ok(store)
+        }
+        _ => Err(database_failure(error)),
+    }
+}
+
+/// Waits until the database says which app is Core's own; for ever when that is known.
+async fn find_core_app(core: &Core) {
+    if core.core_app_id().is_some() {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        tokio::time::sleep(FIND_INTERVAL).await;
+        match core.store.core_app().await {
+            Ok(Some(app)) => {
+                tracing::info!(core_app_id = %app.app_id, "the database was reached");
+                return core.know_core_app(app.app_id);
+            }
+            Ok(None) => tracing::error!("{NOT_INITIALISED}"),
+            Err(error) => tracing::warn!(%error, "the database is waited for"),
+        }
+    }
 }
 
 async fn reload_on_hangup(core: &Core, mut current: Settings, mut hangups: signals::Hangups) {
     loop {
-        hangups.next().await;
-        let core_app_id = core.core_app_id;
+        tokio::select! {
+            () = hangups.next() => {}
+            () = find_core_app(core) => {}
+        }
+        let core_app_id = core.core_app_id();
         let read = tokio::task::spawn_blocking(move || {
             let settings = settings(Purpose::Serve).map_err(|Failure(lines)| lines)?;
             let live = Live::load(&settings, core_app_id)?;
@@ -128,7 +162,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
             old.trusted_proxies != new.trusted_proxies,
         ),
         ("ALLOWED_ORIGINS", old.origins != new.origins),
-        ("DATABASE_URL", old.database != new.database),
+        ("DATABASE_URL or its password", old.database != new.database),
         ("ALLOW_REGISTRATION", old.registration != new.registration),
     ];
     changes

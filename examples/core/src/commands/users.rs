@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Failure, Output, operator, password, settings, time, with_store};
 use crate::email::Email;
 use crate::settings::Purpose;
-use crate::store::{SqliteStore, Store as _, StoreError, User, UserRole};
+use crate::store::{Store, StoreError, User, UserRole};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -70,7 +70,7 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
             )
         }
         Command::Disable { email, output } => {
-            let user = find(&store, &email).await?;
+            let user = find(store, &email).await?;
             store.disable_user(user.user_id, operator()).await?;
             output.print(
                 &json!({ "user_id": user.user_id }),
@@ -78,7 +78,7 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
             )
         }
         Command::SetPassword { email, output } => {
-            let user = find(&store, &email).await?;
+            let user = find(store, &email).await?;
             let hash = crate::password::hash(&password::read()?);
             store.set_password(user.user_id, hash, operator()).await?;
             output.print(
@@ -89,7 +89,7 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
     })
 }
 
-async fn find(store: &SqliteStore, email: &str) -> Result<User, Failure> {
+async fn find(store: &dyn Store, email: &str) -> Result<User, Failure> {
     Ok(store
         .user_by_email(Email::parse(email)?)
         .await?

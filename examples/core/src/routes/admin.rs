@@ -23,6 +23,9 @@ impl FromRequestParts<Arc<Core>> for Administrator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Problem> {
+        if core.core_app_id().is_none() {
+            return Err(problem(&StoreError::Unreachable("not yet".to_owned())));
+        }
         let token = bearer(&parts.headers).ok_or(Rejection::TokenMissing);
         let verified = match token {
             Ok(token) => core.live().verifier.verify(token).await,
@@ -35,6 +38,10 @@ impl FromRequestParts<Arc<Core>> for Administrator {
                 .await
                 .map_err(|error| problem(&error))?
         {
+            tracing::warn!(
+                subject,
+                "somebody who is no administrator wanted to manage apps"
+            );
             return Err(insufficient_scope());
         }
         let Ok(caller) = Caller::from_request_parts(parts, core).await;
@@ -52,7 +59,7 @@ async fn is_administrator(core: &Core, subject: &str) -> Result<bool, StoreError
     let Some(subject) = parse_id(subject) else {
         return Ok(false);
     };
-    if subject == core.core_app_id {
+    if Some(subject) == core.core_app_id() {
         return Ok(true);
     }
     let user = core.store.user(subject).await?;

@@ -8,11 +8,12 @@ use dailey_http::Problem;
 use http::StatusCode;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::admin::Administrator;
 use super::body;
+use super::openapi::{BodyRefusals, NotAdministrator, ProblemBody, Unavailable};
 use super::request::{parse_id, problem};
 use crate::app_name::AppName;
 use crate::scope::Scopes;
@@ -20,7 +21,8 @@ use crate::secret::Secret;
 use crate::service::Core;
 use crate::store::{App, AppChange, Availability, OldSecrets, StoreError};
 
-#[derive(Deserialize)]
+/// A new app.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateApp {
     name: String,
@@ -28,7 +30,8 @@ pub(super) struct CreateApp {
     scopes: Vec<String>,
 }
 
-#[derive(Deserialize)]
+/// What to change; what is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeApp {
     name: Option<String>,
@@ -36,21 +39,39 @@ pub(super) struct ChangeApp {
     disabled: Option<bool>,
 }
 
-#[derive(Deserialize, Default)]
+/// What becomes of the old secret.
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RotateSecret {
+    /// It stops working at once, and not a day later.
     #[serde(default)]
     revoke_old: bool,
 }
 
 /// An app as it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = App)]
 pub(super) struct ShownApp {
     app_id: Uuid,
     name: String,
     scopes: Vec<String>,
     disabled: bool,
     created_at: Option<jiff::Timestamp>,
+}
+
+/// All apps.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Apps {
+    apps: Vec<ShownApp>,
+}
+
+/// An app with its new secret, which is shown this once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AppWithSecret {
+    app_id: Uuid,
+    client_secret: String,
+    name: String,
+    scopes: Vec<String>,
 }
 
 impl From<App> for ShownApp {
@@ -65,11 +86,18 @@ impl From<App> for ShownApp {
     }
 }
 
+/// Make an app
+#[utoipa::path(post, path = "/api/apps", tag = "apps", security(("bearer" = ["core:admin"])),
+    request_body = CreateApp,
+    responses((status = 201, description = "It is made", body = AppWithSecret),
+        (status = 409, description = "`name_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`body_invalid`, `name_invalid`, `scope_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        BodyRefusals, NotAdministrator, Unavailable))]
 pub(super) async fn create(
     State(core): State<Arc<Core>>,
     admin: Administrator,
     body::Json(request): body::Json<CreateApp>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<AppWithSecret>), Problem> {
     let name = name(&request.name)?;
     let scopes = scopes(&request.scopes)?;
     let secret = Secret::generate();
@@ -81,10 +109,14 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(with_secret(&app, &secret))))
 }
 
+/// Every app
+#[utoipa::path(get, path = "/api/apps", tag = "apps", security(("bearer" = ["core:admin"])),
+    responses((status = 200, description = "By name", body = Apps),
+        NotAdministrator, Unavailable))]
 pub(super) async fn list(
     State(core): State<Arc<Core>>,
     _admin: Administrator,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Apps>, Problem> {
     let apps: Vec<ShownApp> = core
         .store
         .apps()
@@ -93,9 +125,15 @@ pub(super) async fn list(
         .into_iter()
         .map(ShownApp::from)
         .collect();
-    Ok(Json(json!({ "apps": apps })))
+    Ok(Json(Apps { apps }))
 }
 
+/// One app
+#[utoipa::path(get, path = "/api/apps/{app_id}", tag = "apps", security(("bearer" = ["core:admin"])),
+    params(("app_id" = Uuid, Path, description = "The app's GUID")),
+    responses((status = 200, description = "The app", body = ShownApp),
+        (status = 404, description = "`app_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        NotAdministrator, Unavailable))]
 pub(super) async fn show(
     State(core): State<Arc<Core>>,
     _admin: Administrator,
@@ -110,6 +148,15 @@ pub(super) async fn show(
         .ok_or_else(|| problem(&StoreError::NoSuchApp))
 }
 
+/// Change an app
+#[utoipa::path(patch, path = "/api/apps/{app_id}", tag = "apps", security(("bearer" = ["core:admin"])),
+    request_body = ChangeApp,
+    params(("app_id" = Uuid, Path, description = "The app's GUID")),
+    responses((status = 200, description = "The app as it is now", body = ShownApp),
+        (status = 404, description = "`app_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`name_taken`, `core_app_protected`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`body_invalid`, `name_invalid`, `scope_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        BodyRefusals, NotAdministrator, Unavailable))]
 pub(super) async fn change(
     State(core): State<Arc<Core>>,
     admin: Administrator,
@@ -135,6 +182,13 @@ pub(super) async fn change(
     Ok(Json(app.into()))
 }
 
+/// Delete an app with its secrets and sessions
+#[utoipa::path(delete, path = "/api/apps/{app_id}", tag = "apps", security(("bearer" = ["core:admin"])),
+    params(("app_id" = Uuid, Path, description = "The app's GUID")),
+    responses((status = 204, description = "It is gone"),
+        (status = 404, description = "`app_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`core_app_protected`", body = ProblemBody, content_type = "application/problem+json"),
+        NotAdministrator, Unavailable))]
 pub(super) async fn delete(
     State(core): State<Arc<Core>>,
     admin: Administrator,
@@ -147,12 +201,20 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Give an app a new secret
+#[utoipa::path(post, path = "/api/apps/{app_id}/secret", tag = "apps", security(("bearer" = ["core:admin"])),
+    params(("app_id" = Uuid, Path, description = "The app's GUID")),
+    request_body = Option<RotateSecret>,
+    responses((status = 200, description = "The new secret; the old one works for another day unless it is revoked", body = AppWithSecret),
+        (status = 404, description = "`app_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        BodyRefusals, NotAdministrator, Unavailable))]
 pub(super) async fn rotate_secret(
     State(core): State<Arc<Core>>,
     admin: Administrator,
     AppId(app_id): AppId,
     body::OptionalJson(request): body::OptionalJson<RotateSecret>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<AppWithSecret>, Problem> {
     let old = if request.revoke_old {
         OldSecrets::Revoked
     } else {
@@ -170,13 +232,13 @@ pub(super) async fn rotate_secret(
 }
 
 /// The one time a secret is shown.
-fn with_secret(app: &App, secret: &Secret) -> Value {
-    json!({
-        "app_id": app.app_id,
-        "client_secret": secret.reveal(),
-        "name": app.name,
-        "scopes": app.scopes.to_vec(),
-    })
+fn with_secret(app: &App, secret: &Secret) -> AppWithSecret {
+    AppWithSecret {
+        app_id: app.app_id,
+        client_secret: secret.reveal().to_owned(),
+        name: app.name.clone(),
+        scopes: app.scopes.to_vec(),
+    }
 }
 
 fn name(text: &str) -> Result<String, Problem> {

@@ -6,11 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use dailey_http::Problem;
 use http::{HeaderValue, StatusCode, header};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::body;
+use super::openapi::{BodyRefusals, ProblemBody, Unavailable};
 use super::request::{Caller, parse_id, problem, signing_failed};
 use crate::email::Email;
 use crate::password::{Match, Password};
@@ -24,33 +26,72 @@ use crate::store::{
 };
 use crate::token::Grant;
 
-#[derive(Deserialize)]
+/// A new account.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Register {
+    #[schema(max_length = 254)]
     email: String,
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
     password: Zeroizing<String>,
 }
 
-#[derive(Deserialize)]
+/// Who logs in, where.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Login {
+    /// The app's GUID.
     app_id: String,
+    #[schema(max_length = 254)]
     email: String,
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
     password: Zeroizing<String>,
+    /// Separated by one space; everything that app and user have when it is left out.
     scope: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// A refresh token.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PresentedToken {
     refresh_token: String,
 }
 
+/// A made account.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Registered {
+    user_id: Uuid,
+}
+
+/// The answer to a login or a refresh.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenPair {
+    access_token: String,
+    #[schema(pattern = "^Bearer$")]
+    token_type: &'static str,
+    /// Life of the access token in seconds.
+    expires_in: u64,
+    /// Good once.
+    refresh_token: String,
+    /// Life of the refresh token in seconds.
+    refresh_expires_in: u64,
+    /// Separated by one space.
+    scope: String,
+}
+
+/// Make an account
+#[utoipa::path(post, path = "/api/auth/register", tag = "accounts", request_body = Register, responses(
+    BodyRefusals, Unavailable,
+    (status = 201, description = "It is made", body = Registered),
+    (status = 403, description = "`registration_closed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`body_invalid`, `email_invalid`, `password_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn register(
     State(core): State<Arc<Core>>,
     caller: Caller,
     body::Json(request): body::Json<Register>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Registered>), Problem> {
     if core.registration == Registration::Closed {
         let detail = "accounts are made by the operator here (ALLOW_REGISTRATION is not set)";
         return Err(Problem::new(
@@ -69,15 +110,26 @@ pub(super) async fn register(
         .map_err(|error| problem(&error))?;
     Ok((
         StatusCode::CREATED,
-        Json(json!({ "user_id": user.user_id })),
+        Json(Registered {
+            user_id: user.user_id,
+        }),
     ))
 }
 
+/// Log in
+#[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = Login, responses(
+    BodyRefusals, Unavailable,
+    (status = 200, description = "Logged in", body = TokenPair),
+    (status = 400, description = "`invalid_scope`: beyond what app and user have; `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 401, description = "`invalid_credentials`: app, user or password", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`body_invalid`, `email_invalid`, `password_invalid`, `scope_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "`login_throttled`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn login(
     State(core): State<Arc<Core>>,
     caller: Caller,
     body::Json(request): body::Json<Login>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<TokenPair>, Problem> {
     let email = email(&request.email)?;
     let password = password(request.password)?;
     let requested = request
@@ -129,7 +181,7 @@ pub(super) async fn login(
     let app = start.app.filter(|app| app.disabled_at.is_none());
     let (Some((user, verified_hash)), Some(app)) = (user, app) else {
         core.store
-            .login_failed(tried, attempt.app_id, context)
+            .login_failed(attempt, tried, context)
             .await
             .map_err(|error| problem(&error))?;
         return Err(throttled.unwrap_or_else(invalid_credentials));
@@ -170,11 +222,19 @@ pub(super) async fn login(
         .map(Json)
 }
 
+/// Exchange a refresh token for a new pair
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", request_body = PresentedToken, responses(
+    BodyRefusals, Unavailable,
+    (status = 200, description = "Exchanged; the presented one is spent", body = TokenPair),
+    (status = 401, description = "`refresh_invalid`: unknown, expired or revoked; `refresh_reused`: spent earlier, the session is closed", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`refresh_superseded`: spent within the last 10 s, the session lives", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn refresh(
     State(core): State<Arc<Core>>,
     caller: Caller,
     body::Json(request): body::Json<PresentedToken>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<TokenPair>, Problem> {
     let presented =
         hash_of_presented(&request.refresh_token).ok_or_else(|| refused(Decision::Invalid))?;
     let live = core.live();
@@ -202,6 +262,12 @@ pub(super) async fn refresh(
     }
 }
 
+/// Close a session
+#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", request_body = PresentedToken, responses(
+    BodyRefusals, Unavailable,
+    (status = 204, description = "It is closed, if there was one"),
+    (status = 422, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn logout(
     State(core): State<Arc<Core>>,
     caller: Caller,
@@ -224,7 +290,7 @@ pub(super) async fn pair(
     app: &App,
     scopes: Scopes,
     refresh_token: &Secret,
-) -> Result<Value, Problem> {
+) -> Result<TokenPair, Problem> {
     let scope = scopes.to_string();
     let grant = Grant {
         subject: user.user_id,
@@ -232,14 +298,14 @@ pub(super) async fn pair(
         scopes,
     };
     let access_token = core.issue(live, grant).await.map_err(signing_failed)?;
-    Ok(json!({
-        "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": live.token_life_seconds(),
-        "refresh_token": refresh_token.reveal(),
-        "refresh_expires_in": live.refresh_life.as_secs(),
-        "scope": scope,
-    }))
+    Ok(TokenPair {
+        access_token,
+        token_type: "Bearer",
+        expires_in: live.token_life_seconds(),
+        refresh_token: refresh_token.reveal().to_owned(),
+        refresh_expires_in: live.refresh_life.as_secs(),
+        scope,
+    })
 }
 
 /// How long a refresh token made now lives.
@@ -284,6 +350,7 @@ fn invalid_scope() -> Problem {
 
 fn throttled(wait_ms: i64) -> Problem {
     let seconds = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000).max(1);
+    tracing::warn!(retry_after_seconds = seconds, "a login was throttled");
     let detail = format!("too many failed logins: try again in {seconds} seconds");
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "login_throttled", detail)
         .header(header::RETRY_AFTER, HeaderValue::from(seconds))

@@ -79,7 +79,7 @@ pub(super) fn problem(error: &StoreError) -> Problem {
             error.to_string(),
         ),
         StoreError::Busy => Problem::unavailable("database_busy", error.to_string(), 2),
-        StoreError::TooNew { .. } | StoreError::Failed(_) => {
+        StoreError::TooNew { .. } | StoreError::Failed(_) | StoreError::Unreachable(_) => {
             tracing::error!(%error, "the database failed");
             Problem::unavailable(
                 "database_unavailable",

@@ -2,6 +2,8 @@
 //!
 //! Every method is one transaction: it happens as a whole and durably, or not at all. Times are milliseconds UTC.
 
+mod mysql;
+mod occasion;
 mod sqlite;
 
 use std::future::Future;
@@ -10,15 +12,25 @@ use std::pin::Pin;
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use mysql::MysqlStore;
+pub use occasion::{Clock, system_clock};
 pub use sqlite::SqliteStore;
 
 use crate::email::Email;
 use crate::refresh::Decision;
 use crate::scope::Scopes;
-use crate::secret::SecretHash;
+use crate::secret::{SecretHash, sha256};
+use crate::settings::DatabaseSettings;
+
+/// The name of Core's own app.
+const CORE_NAME: &str = "Core";
+/// A day, in milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long the audit is kept. It also says which addresses a user has logged in from.
+const AUDIT_MS: i64 = 180 * DAY_MS;
 
 /// How long an old client secret works beside its successor, in milliseconds: a day to roll it out.
-pub const OLD_SECRET_MS: i64 = 24 * 60 * 60 * 1000;
+pub const OLD_SECRET_MS: i64 = DAY_MS;
 
 /// A pending answer of a store.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -60,6 +72,9 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Failed(String),
+    /// There is no way to the database.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
 }
 
 /// An app that tokens are issued for.
@@ -134,6 +149,24 @@ pub struct AppChange {
     pub availability: Option<Availability>,
 }
 
+impl AppChange {
+    /// The app as it is after the change, if it may be so.
+    fn apply(self, mut app: App, now: i64) -> Result<App, StoreError> {
+        app.name = self.name.unwrap_or(app.name);
+        app.scopes = self.scopes.unwrap_or(app.scopes);
+        app.disabled_at = match self.availability {
+            None => app.disabled_at,
+            Some(Availability::Enabled) => None,
+            Some(Availability::Disabled) => app.disabled_at.or(Some(now)),
+        };
+        let is_whole = app.disabled_at.is_none() && app.scopes.contains(crate::scope::ADMIN_SCOPE);
+        if app.role == AppRole::Core && !is_whole {
+            return Err(StoreError::CoreApp);
+        }
+        Ok(app)
+    }
+}
+
 /// Whether an app or a user gets tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Availability {
@@ -172,6 +205,27 @@ pub struct LoginAttempt {
     pub app_id: Option<Uuid>,
     /// What the attempt is counted under beside the account: the client's address or its network.
     pub network: String,
+}
+
+impl LoginAttempt {
+    /// The counter of the account. Hashed: of one length, and no list of addresses that someone tried.
+    fn account_key(&self) -> String {
+        let hash = sha256(self.email.canonical().as_bytes());
+        format!("account:{}", data_encoding::HEXLOWER.encode(&hash))
+    }
+
+    /// The counter of the address.
+    fn address_key(&self) -> String {
+        format!("address:{}", self.network)
+    }
+
+    /// Both counters, and the event that one of them makes when it makes wait.
+    fn counters(&self) -> [(String, &'static str); 2] {
+        [
+            (self.address_key(), "login.address_locked"),
+            (self.account_key(), "login.locked"),
+        ]
+    }
 }
 
 /// What is known before the password is looked at. The attempt is counted already.
@@ -253,6 +307,35 @@ pub enum Refreshed {
     Refused(Decision),
 }
 
+/// Opens the database that the settings name, making it and bringing its schema up to date.
+pub async fn open(settings: &DatabaseSettings) -> Result<Box<dyn Store>, StoreError> {
+    Ok(match settings {
+        DatabaseSettings::Sqlite(path) => Box::new(SqliteStore::open(path, system_clock())?),
+        DatabaseSettings::Mysql(settings) => {
+            Box::new(MysqlStore::open(settings, system_clock()).await?)
+        }
+    })
+}
+
+/// The database that the settings name, opened as soon as it can be reached and if it was set up. None where it is a file:
+/// that is there or not.
+pub fn open_when_reachable(settings: &DatabaseSettings) -> Option<Box<dyn Store>> {
+    match settings {
+        DatabaseSettings::Sqlite(_) => None,
+        DatabaseSettings::Mysql(settings) => {
+            Some(Box::new(MysqlStore::unopened(settings, system_clock())))
+        }
+    }
+}
+
+/// Whether the database is one that this program can use and has Core's own app, without making or changing it.
+pub async fn is_initialised(settings: &DatabaseSettings) -> Result<bool, StoreError> {
+    match settings {
+        DatabaseSettings::Sqlite(path) => SqliteStore::is_initialised(path),
+        DatabaseSettings::Mysql(settings) => MysqlStore::is_initialised(settings).await,
+    }
+}
+
 /// Everything Core keeps.
 pub trait Store: Send + Sync {
     /// Whether the database answers.
@@ -315,11 +398,11 @@ pub trait Store: Send + Sync {
 
     /// Counts an attempt and says what is known.
     fn begin_login(&self, attempt: LoginAttempt) -> Answer<'_, LoginStart>;
-    /// Notes that it failed.
+    /// Notes that it failed, and what must wait from now on because of it.
     fn login_failed(
         &self,
+        attempt: LoginAttempt,
         user_id: Option<Uuid>,
-        app_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()>;
     /// Takes the counts back and stores the first refresh token, if what was verified is still so.
@@ -338,4 +421,7 @@ pub trait Store: Send + Sync {
 
     /// Forgets what no rule needs any more.
     fn sweep(&self) -> Answer<'_, ()>;
+
+    /// Says goodbye to the database. What is asked afterwards is refused.
+    fn close(&self) -> Answer<'_, ()>;
 }

@@ -43,10 +43,7 @@ async fn an_app_is_made_changed_and_deleted() {
         "with Core itself"
     );
     assert_eq!(core.call(Method::DELETE, &path, &admin, None).await.0, 204);
-    let database = rusqlite::Connection::open(home.path("core.db")).unwrap();
-    let secrets: i64 = database
-        .query_row("SELECT count(*) FROM app_secrets", [], |row| row.get(0))
-        .unwrap();
+    let secrets = home.database.number("SELECT count(*) FROM app_secrets");
     assert_eq!(secrets, 0, "its secrets go with it");
     let (status, problem) = core.call(Method::GET, &path, &admin, None).await;
     assert_eq!((status, &problem["code"]), (404, &json!("app_unknown")));

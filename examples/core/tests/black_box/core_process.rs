@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::database::Database;
 use dailey_auth::{KeySet, Verified, Verifier, VerifyError};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
@@ -16,10 +17,11 @@ pub(crate) const ADMIN_PASSWORD: &str = "admin password";
 pub(crate) const USER: &str = "user@example.com";
 pub(crate) const USER_PASSWORD: &str = "user password";
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_dailey-core");
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Every setting of Core's, so that those of the machine never reach a test.
-const SETTINGS: [&str; 16] = [
+const SETTINGS: [&str; 17] = [
     "DAILEY_ENV",
     "NODE_ENV",
     "JWT_ISSUER",
@@ -36,34 +38,59 @@ const SETTINGS: [&str; 16] = [
     "ALLOW_REGISTRATION",
     "RUST_LOG",
     "DATABASE_PASSWORD",
+    "DATABASE_PASSWORD_FILE",
 ];
 
 /// Where a Core lives and how it is set.
 pub(crate) struct Home {
+    pub(crate) database: Database,
     folder: tempfile::TempDir,
     settings: BTreeMap<&'static str, String>,
 }
 
 impl Home {
-    /// An empty folder and development settings.
+    /// An empty folder and development settings, on the database of this run.
     pub(crate) fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::of_this_run(folder.path());
+        Self::made(folder, database)
+    }
+
+    /// The same, on `SQLite`: for what a file alone has.
+    pub(crate) fn empty_on_sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::Sqlite(folder.path().join("core.db"));
+        Self::made(folder, database)
+    }
+
+    /// The same, on this database.
+    pub(crate) fn empty_on(database: Database) -> Self {
+        Self::made(tempfile::tempdir().unwrap(), database)
+    }
+
+    fn made(folder: tempfile::TempDir, database: Database) -> Self {
         let port = free_port().unwrap();
-        let settings = BTreeMap::from([
+        let mut settings = BTreeMap::from([
             ("DAILEY_ENV", "development".to_owned()),
             ("JWT_ISSUER", format!("http://127.0.0.1:{port}")),
             ("PORT", port.to_string()),
         ]);
+        settings.extend(database.settings());
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            database,
+            folder,
             settings,
         }
     }
 
     /// After `init` with an administrator.
     pub(crate) fn initialised() -> Self {
-        let home = Self::empty();
-        home.json(&["init", "--admin-email", ADMIN], ADMIN_PASSWORD);
-        home
+        Self::empty().and_initialised()
+    }
+
+    pub(crate) fn and_initialised(self) -> Self {
+        self.json(&["init", "--admin-email", ADMIN], ADMIN_PASSWORD);
+        self
     }
 
     pub(crate) fn set(&mut self, key: &'static str, value: impl Into<String>) {
@@ -87,8 +114,14 @@ impl Home {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dailey-core"));
-        command.args(arguments).current_dir(self.folder.path());
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments);
+        self.settle(command)
+    }
+
+    /// In its folder, with its settings and no others.
+    fn settle(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path());
         for key in SETTINGS {
             command.env_remove(key);
         }
@@ -158,8 +191,25 @@ impl Home {
 
     /// Serves until dropped.
     pub(crate) fn serve(&self) -> Running<'_> {
-        let mut child =
-            Child::start("core", self.command(&["serve"]), &self.path("core.log")).unwrap();
+        self.running(self.command(&["serve"]))
+    }
+
+    /// The same, on one processor, whatever the machine has.
+    pub(crate) fn serve_on_one_processor(&self) -> Running<'_> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let allowed = status
+            .split("Cpus_allowed_list:")
+            .nth(1)
+            .unwrap()
+            .trim_start();
+        let first = allowed.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        let mut command = Command::new("taskset");
+        command.args(["-c", first, PROGRAM, "serve"]);
+        self.running(self.settle(command))
+    }
+
+    fn running(&self, command: Command) -> Running<'_> {
+        let mut child = Child::start("core", command, &self.path("core.log")).unwrap();
         wait_for_http(
             &mut child,
             &format!("{}/health/live", self.base()),

@@ -128,7 +128,7 @@ async fn health_names_its_checks() {
 
 #[tokio::test]
 async fn a_stop_is_clean_and_leaves_one_database_file() {
-    let home = Home::initialised();
+    let home = Home::empty_on_sqlite().and_initialised();
     let mut core = home.serve();
     assert!(
         core.child
@@ -169,6 +169,12 @@ async fn no_secret_reaches_the_log() {
     core.logged("route=\"/oauth/token\"", 1).await;
     let log = crate::core_process::log(core.child.log());
     let signature = access_token.rsplit('.').next().unwrap();
+    for (key, value) in home.database.settings() {
+        assert!(
+            key != "DATABASE_PASSWORD" || !log.contains(&value),
+            "{key} is in the log"
+        );
+    }
     for secret in [
         USER_PASSWORD,
         "a wrong password",

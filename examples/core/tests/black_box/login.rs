@@ -250,6 +250,15 @@ async fn registration_is_off_until_it_is_allowed() {
         made.as_object().unwrap().keys().collect::<Vec<_>>(),
         ["user_id"]
     );
+    for (email, password, reason) in [
+        ("new", "new password", "email_invalid"),
+        ("other@example.com", "1234567", "password_invalid"),
+        ("other@example.com", "12345678\0", "password_invalid"),
+    ] {
+        let body = json!({ "email": email, "password": password });
+        let (status, problem) = core.post("/api/auth/register", &body).await;
+        assert_eq!((status, &problem["code"]), (422, &json!(reason)));
+    }
     let (status, problem) = core
         .post(
             "/api/auth/register",

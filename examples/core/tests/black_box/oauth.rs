@@ -37,6 +37,7 @@ async fn an_app_gets_a_token_for_itself() {
     ] {
         let response = post(&core, "/oauth/token", basic, form).await;
         assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["pragma"], "no-cache");
         let (status, body) = answer(response).await;
         assert_eq!((status, &body["scope"]), (200, &json!(scope)), "{body}");
         assert!(body.get("refresh_token").is_none());
@@ -136,6 +137,16 @@ async fn every_refusal_is_one_of_rfc_6749() {
         answer(json.send().await.unwrap()).await.1["error"],
         "invalid_request"
     );
+    let revoke = answer(post(&core, "/oauth/revoke", good, "x=1").await).await;
+    assert_eq!(
+        (revoke.0, &revoke.1["error"]),
+        (400, &json!("invalid_request"))
+    );
+    let revoke = answer(post(&core, "/oauth/revoke", None, "token=x").await).await;
+    assert_eq!(
+        (revoke.0, &revoke.1["error"]),
+        (401, &json!("invalid_client"))
+    );
     home.json(&["apps", "disable", &app_id], "");
     let (status, _) =
         answer(post(&core, "/oauth/token", good, "grant_type=client_credentials").await).await;
@@ -229,13 +240,8 @@ async fn an_old_secret_works_one_more_day_or_not_at_all() {
     );
     assert!(works(&first).await && works(&second).await);
     // A day passes.
-    let database = rusqlite::Connection::open(home.path("core.db")).unwrap();
-    database
-        .execute(
-            "UPDATE app_secrets SET expires_at = expires_at - 86400000",
-            [],
-        )
-        .unwrap();
+    home.database
+        .execute("UPDATE app_secrets SET expires_at = expires_at - 86400000");
     assert!(!works(&first).await && works(&second).await);
     let (_, third): (_, Value) = core
         .call(

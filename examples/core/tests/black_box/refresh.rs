@@ -63,23 +63,17 @@ async fn a_spent_token_presented_late_closes_the_session() {
     let (_, body) = core.refresh(&stolen).await;
     let current = text(&body, "refresh_token");
     // Eleven seconds pass.
-    let database = rusqlite::Connection::open(home.path("core.db")).unwrap();
-    database
-        .execute("UPDATE refresh_tokens SET spent_at = spent_at - 11000", [])
-        .unwrap();
+    home.database
+        .execute("UPDATE refresh_tokens SET spent_at = spent_at - 11000");
     let (status, body) = core.refresh(&stolen).await;
     assert_eq!((status, &body["code"]), (401, &json!("refresh_reused")));
     for token in [current, stolen] {
         let (status, body) = core.refresh(&token).await;
         assert_eq!((status, &body["code"]), (401, &json!("refresh_invalid")));
     }
-    let reuses: i64 = database
-        .query_row(
-            "SELECT count(*) FROM audit WHERE event = 'refresh.reused'",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
+    let reuses = home
+        .database
+        .number("SELECT count(*) FROM audit WHERE event = 'refresh.reused'");
     assert_eq!(reuses, 1);
 }
 
@@ -112,6 +106,11 @@ async fn what_ends_a_session_ends_its_tokens() {
     );
     // Revoked is not spent: no grace.
     invalid(&token, "logged out").await;
+
+    let token = log_in(&core, &app_id).await;
+    home.database
+        .execute("UPDATE refresh_tokens SET expires_at = issued_at");
+    invalid(&token, "expired").await;
 
     let token = log_in(&core, &app_id).await;
     home.json(&["users", "set-password", USER], "changed password");

@@ -101,10 +101,24 @@ fn keys_that_cannot_sign_are_refused() {
         ]),
     );
     assert!(home.run(&["check"], "").status.success());
-    chmod(&file, 0o640);
-    refused(&home, "chmod 600");
+    for mode in [0o640, 0o604, 0o620] {
+        chmod(&file, mode);
+        refused(&home, "chmod 600");
+    }
     std::fs::remove_file(&file).unwrap();
     refused(&home, "no such file");
+}
+
+#[test]
+fn a_key_of_another_user_is_refused() {
+    let mut home = Home::initialised();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(home.path("keys/core.pem"), Some(12_345), None).unwrap();
+    } else {
+        // A file of root's: whose it is comes before what it is.
+        home.set("JWT_PRIVATE_KEY_FILE", "/etc/passwd");
+    }
+    refused(&home, "belongs to user");
 }
 
 #[test]
@@ -185,13 +199,19 @@ fn production_is_strict() {
 }
 
 #[test]
-fn a_database_that_is_missing_or_newer_is_refused() {
+fn a_database_that_is_not_set_up_or_newer_is_refused() {
+    refused(&Home::empty(), "run `dailey-core init`");
     let home = Home::initialised();
-    rusqlite::Connection::open(home.path("core.db"))
-        .unwrap()
-        .execute("INSERT INTO schema_version (version) VALUES (99)", [])
-        .unwrap();
+    home.database
+        .execute("INSERT INTO schema_version (version) VALUES (99)");
     refused(&home, "newer version");
+    let said = home.refused(&["apps", "list"], "");
+    assert!(said.contains("newer version"), "{said}");
+}
+
+#[test]
+fn a_missing_file_does_not_become_an_empty_database() {
+    let home = Home::empty_on_sqlite().and_initialised();
     std::fs::remove_file(home.path("core.db")).unwrap();
     refused(&home, "run `dailey-core init`");
     assert!(!home.path("core.db").exists(), "neither makes one");

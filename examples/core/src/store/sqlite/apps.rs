@@ -7,10 +7,7 @@ use uuid::Uuid;
 use super::{Occasion, audit, failed, id, or_taken, text};
 use crate::scope::{ADMIN_SCOPE, Scopes};
 use crate::secret::SecretHash;
-use crate::store::{App, AppChange, AppRole, Availability, OLD_SECRET_MS, OldSecrets, StoreError};
-
-/// The name of Core's own app.
-const CORE_NAME: &str = "Core";
+use crate::store::{App, AppChange, AppRole, CORE_NAME, OLD_SECRET_MS, OldSecrets, StoreError};
 
 pub(super) fn core_app(connection: &Connection) -> Result<Option<App>, StoreError> {
     connection
@@ -62,18 +59,8 @@ pub(super) fn change(
     change: AppChange,
     occasion: &Occasion,
 ) -> Result<App, StoreError> {
-    let mut app = get(connection, app_id)?.ok_or(StoreError::NoSuchApp)?;
-    app.name = change.name.unwrap_or(app.name);
-    app.scopes = change.scopes.unwrap_or(app.scopes);
-    app.disabled_at = match change.availability {
-        None => app.disabled_at,
-        Some(Availability::Enabled) => None,
-        Some(Availability::Disabled) => app.disabled_at.or(Some(occasion.now)),
-    };
-    if app.role == AppRole::Core && (app.disabled_at.is_some() || !app.scopes.contains(ADMIN_SCOPE))
-    {
-        return Err(StoreError::CoreApp);
-    }
+    let app = get(connection, app_id)?.ok_or(StoreError::NoSuchApp)?;
+    let app = change.apply(app, occasion.now)?;
     connection
         .execute(
             "UPDATE apps SET name = ?2, scopes = ?3, disabled_at = ?4 WHERE app_id = ?1",

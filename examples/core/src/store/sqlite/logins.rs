@@ -1,14 +1,13 @@
 //! Logins: counters of attempts, families of refresh tokens. The rules are in `throttle` and `refresh`; this is where
 //! they meet what is stored, within one transaction each.
 
-use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
 use super::{Occasion, apps, audit, failed, id, text, users};
 use crate::refresh::{Decision, Stored, decide};
 use crate::scope::Scopes;
-use crate::secret::{SecretHash, sha256};
+use crate::secret::SecretHash;
 use crate::store::{
     LoginAttempt, LoginEnd, LoginStart, LoginSuccess, RefreshAttempt, Refreshed, StoreError,
 };
@@ -25,10 +24,10 @@ pub(super) fn begin(
         .map(|app_id| apps::get(connection, app_id))
         .transpose()?
         .flatten();
-    let address_wait = count(connection, &address_key(attempt), ADDRESS, now)?;
+    let address_wait = count(connection, &attempt.address_key(), ADDRESS, now)?;
     // A refused address must not lock other people's accounts.
     let account_wait = match address_wait {
-        None => count(connection, &account_key(attempt), ACCOUNT, now)?,
+        None => count(connection, &attempt.account_key(), ACCOUNT, now)?,
         Some(_) => None,
     };
     let known_address = match &user {
@@ -44,6 +43,23 @@ pub(super) fn begin(
         address_wait,
         known_address,
     })
+}
+
+pub(super) fn failed_attempt(
+    connection: &Connection,
+    attempt: &LoginAttempt,
+    user_id: Option<Uuid>,
+    occasion: &Occasion,
+) -> Result<(), StoreError> {
+    let note = |event| audit(connection, event, user_id, attempt.app_id, occasion);
+    note("login.failed")?;
+    for (key, event) in attempt.counters() {
+        let counter = counter(connection, &key)?.unwrap_or_default();
+        if counter.locked_until > occasion.now {
+            note(event)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn succeeded(
@@ -104,10 +120,10 @@ pub(super) fn take_back(connection: &Connection, attempt: &LoginAttempt) -> Resu
     connection
         .execute(
             "DELETE FROM login_throttle WHERE key = ?1",
-            [account_key(attempt)],
+            [attempt.account_key()],
         )
         .map_err(|error| failed(&error))?;
-    let address = address_key(attempt);
+    let address = attempt.address_key();
     match counter(connection, &address)? {
         Some(counter) => store_counter(connection, &address, counter.taken_back()),
         None => Ok(()),
@@ -355,16 +371,4 @@ fn store_counter(connection: &Connection, key: &str, counter: Counter) -> Result
         })
         .map(drop)
         .map_err(|error| failed(&error))
-}
-
-/// Hashed: of one length, and no list of addresses that someone tried.
-fn account_key(attempt: &LoginAttempt) -> String {
-    format!(
-        "account:{}",
-        HEXLOWER.encode(&sha256(attempt.email.canonical().as_bytes()))
-    )
-}
-
-fn address_key(attempt: &LoginAttempt) -> String {
-    format!("address:{}", attempt.network)
 }

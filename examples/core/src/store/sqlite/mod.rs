@@ -4,11 +4,11 @@
 //! blocking calls off the async threads.
 
 mod apps;
+mod file;
 mod logins;
 mod schema;
 mod users;
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,9 +16,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use self::file::File;
+use super::occasion::Occasion;
 use super::{
-    Answer, App, AppChange, Context, LoginAttempt, LoginEnd, LoginStart, LoginSuccess, OldSecrets,
-    RefreshAttempt, Refreshed, Store, StoreError, User, UserRole,
+    Answer, App, AppChange, Clock, Context, LoginAttempt, LoginEnd, LoginStart, LoginSuccess,
+    OldSecrets, RefreshAttempt, Refreshed, Store, StoreError, User, UserRole,
 };
 use crate::email::Email;
 use crate::scope::Scopes;
@@ -36,34 +38,7 @@ const _: () = assert!(
     "a transaction that waits for a lock ends while its caller still waits"
 );
 
-/// Tells the time in milliseconds UTC.
-type Clock = Box<dyn Fn() -> i64 + Send>;
-type Job = Box<dyn FnOnce(&mut Connection, &Clock) + Send>;
-
-/// Who asks, and the time at which the store came to it: not when the request began, which may have waited since.
-#[derive(Debug, Clone)]
-struct Occasion {
-    now: i64,
-    address: Option<String>,
-    request_id: Option<String>,
-    actor: Option<String>,
-}
-
-impl Occasion {
-    fn new(context: Context, now: i64) -> Self {
-        let Context {
-            address,
-            request_id,
-            actor,
-        } = context;
-        Self {
-            now,
-            address,
-            request_id,
-            actor,
-        }
-    }
-}
+type Job = Box<dyn FnOnce(&mut File, &Clock) + Send>;
 
 /// A store in one `SQLite` file.
 #[derive(Debug)]
@@ -85,19 +60,14 @@ impl Drop for SqliteStore {
 
 impl SqliteStore {
     /// Opens the file, making it (readable by its owner only) and bringing its schema up to date.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with_clock(path, Box::new(|| jiff::Timestamp::now().as_millisecond()))
-    }
-
-    fn open_with_clock(path: &Path, clock: Clock) -> Result<Self, StoreError> {
-        let connection = connect(path)?;
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let mut file = File::open(path)?;
         let (queue, mut jobs) = mpsc::channel::<Job>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("sqlite".to_owned())
             .spawn(move || {
-                let mut connection = connection;
                 while let Some(job) = jobs.blocking_recv() {
-                    job(&mut connection, &clock);
+                    job(&mut file, &clock);
                 }
             })
             .map_err(|error| StoreError::Failed(format!("its thread does not start ({error})")))?;
@@ -107,29 +77,9 @@ impl SqliteStore {
         })
     }
 
-    /// Whether the file could be used, without making or changing it. A file that is not there is fine.
-    pub fn check(path: &Path) -> Result<(), StoreError> {
-        if !path.exists() {
-            return Ok(());
-        }
-        let flags =
-            rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
-        schema::check(&connection)
-    }
-
     /// Whether the file has Core's own app, without making or changing it.
     pub fn is_initialised(path: &Path) -> Result<bool, StoreError> {
-        if !path.exists() {
-            return Ok(false);
-        }
-        let flags =
-            rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
-        schema::check(&connection)?;
-        Ok(schema::version(&connection)?.is_some() && apps::core_app(&connection)?.is_some())
+        file::is_initialised(path)
     }
 
     /// Runs one transaction on the store's thread, unless the caller has stopped waiting: what was answered as not
@@ -139,23 +89,24 @@ impl SqliteStore {
         work: impl FnOnce(&Transaction<'_>, i64) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection, clock| {
+        let job: Job = Box::new(move |file, clock| {
             if answer.is_closed() {
                 return;
             }
-            // Immediate: two writers meet at the beginning, where SQLite can wait, not in the middle, where it cannot.
-            let outcome = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(|error| failed(&error))
-                .and_then(|transaction| {
-                    let value = work(&transaction, clock())?;
-                    // Dropped without a commit, the transaction is rolled back.
-                    if answer.is_closed() {
-                        return Err(StoreError::Busy);
-                    }
-                    transaction.commit().map_err(|error| failed(&error))?;
-                    Ok(value)
-                });
+            let outcome = file.connection().and_then(|connection| {
+                // Immediate: two writers meet at the beginning, where SQLite can wait, not in the middle, where it
+                // cannot.
+                let transaction = connection
+                    .transaction_with_behavior(TransactionBehavior::Immediate)
+                    .map_err(|error| failed(&error))?;
+                let value = work(&transaction, clock())?;
+                // Dropped without a commit, the transaction is rolled back.
+                if answer.is_closed() {
+                    return Err(StoreError::Busy);
+                }
+                transaction.commit().map_err(|error| failed(&error))?;
+                Ok(value)
+            });
             // Gone since the commit: what was done stays done.
             let _ = answer.send(outcome);
         });
@@ -169,9 +120,10 @@ impl SqliteStore {
     ) -> Answer<'_, T> {
         let (answer, answered) = oneshot::channel();
         self.wait(
-            Box::new(move |connection, clock| {
+            Box::new(move |file, clock| {
                 if !answer.is_closed() {
-                    drop(answer.send(work(connection, clock())));
+                    let connection = file.connection();
+                    drop(answer.send(connection.and_then(|it| work(it, clock()))));
                 }
             }),
             answered,
@@ -335,18 +287,13 @@ impl Store for SqliteStore {
 
     fn login_failed(
         &self,
+        attempt: LoginAttempt,
         user_id: Option<Uuid>,
-        app_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()> {
         self.transaction(move |transaction, now| {
-            audit(
-                transaction,
-                "login.failed",
-                user_id,
-                app_id,
-                &Occasion::new(context, now),
-            )
+            let occasion = Occasion::new(context, now);
+            logins::failed_attempt(transaction, &attempt, user_id, &occasion)
         })
     }
 
@@ -385,28 +332,11 @@ impl Store for SqliteStore {
     fn sweep(&self) -> Answer<'_, ()> {
         self.transaction(schema::sweep)
     }
-}
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    // Made here, because SQLite would make it readable by others; its -wal and -shm files follow its mode.
-    std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| StoreError::Failed(format!("its file cannot be opened ({error})")))?;
-    let mut connection = Connection::open(path).map_err(|error| failed(&error))?;
-    connection
-        .busy_timeout(LOCK_DEADLINE)
-        .map_err(|error| failed(&error))?;
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
-        )
-        .map_err(|error| failed(&error))?;
-    schema::migrate(&mut connection)?;
-    Ok(connection)
+    /// The file is closed when the store is dropped.
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// Notes a security event.
@@ -429,7 +359,7 @@ fn audit(
                 app_id.map(text),
                 &occasion.address,
                 &occasion.request_id,
-                occasion.actor.as_ref().map(|actor| format!("by {actor}")),
+                occasion.detail(),
             ))
         })
         .map(drop)

@@ -3,15 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::failed;
-use crate::store::StoreError;
+use crate::store::{AUDIT_MS, DAY_MS, StoreError};
 
 /// Each step brings the schema from one version to the next; a step that was released is never changed.
 const MIGRATIONS: [&str; 1] = [include_str!("v1.sql")];
-
-/// A day, in milliseconds.
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// How long the audit is kept. It also says which addresses a user has logged in from.
-const AUDIT_MS: i64 = 180 * DAY_MS;
 
 /// Brings the schema up to date, in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

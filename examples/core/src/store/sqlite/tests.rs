@@ -1,4 +1,4 @@
-//! The store's thread, its clock, and what is looked at again before a login counts.
+//! The store's thread and its clock. What is true of every store is in `tests/store`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,7 +6,6 @@ use std::task::Poll;
 
 use super::*;
 use crate::refresh::{Decision, GRACE_MS};
-use crate::store::Availability;
 
 const START: i64 = 1_800_000_000_000;
 const LIFE: i64 = 60_000;
@@ -23,8 +22,8 @@ async fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let time = Arc::new(AtomicI64::new(START));
     let clock = Arc::clone(&time);
-    let clock = Box::new(move || clock.load(Ordering::SeqCst));
-    let store = SqliteStore::open_with_clock(&folder.path().join("core.db"), clock).unwrap();
+    let clock: Clock = Arc::new(move || clock.load(Ordering::SeqCst));
+    let store = SqliteStore::open(&folder.path().join("core.db"), clock).unwrap();
     let scopes = Scopes::from_items(["media:read"]).unwrap();
     let app = store
         .create_app("photos".to_owned(), scopes, [1; 32], Context::default())
@@ -100,61 +99,6 @@ fn refused(outcome: Refreshed) -> Decision {
         Refreshed::Refused(decision) => decision,
         other => panic!("not refused: {other:?}"),
     }
-}
-
-#[tokio::test]
-async fn a_login_does_not_outlive_what_changed_while_its_password_was_verified() {
-    let fixture = fixture().await;
-    let Fixture {
-        store, app, user, ..
-    } = &fixture;
-    assert_eq!(
-        fixture
-            .log_in("first hash", Some("rehashed"), [2; 32])
-            .await,
-        LoginEnd::Recorded
-    );
-    let set = store.set_password(user.user_id, "second hash".to_owned(), Context::default());
-    set.await.unwrap();
-    assert_eq!(
-        fixture.log_in("rehashed", Some("undone"), [3; 32]).await,
-        LoginEnd::Outdated
-    );
-    // Neither the session nor the rehash happened.
-    assert_eq!(
-        refused(fixture.refresh([3; 32], [4; 32]).await.unwrap()),
-        Decision::Invalid
-    );
-    assert_eq!(
-        fixture.log_in("second hash", None, [5; 32]).await,
-        LoginEnd::Recorded
-    );
-
-    let availability = |availability| AppChange {
-        availability: Some(availability),
-        ..AppChange::default()
-    };
-    for (change, end) in [
-        (Availability::Disabled, LoginEnd::Outdated),
-        (Availability::Enabled, LoginEnd::Recorded),
-    ] {
-        let change = store.change_app(app.app_id, availability(change), Context::default());
-        change.await.unwrap();
-        assert_eq!(
-            fixture
-                .log_in("second hash", None, [end as u8 + 6; 32])
-                .await,
-            end
-        );
-    }
-    store
-        .disable_user(user.user_id, Context::default())
-        .await
-        .unwrap();
-    assert_eq!(
-        fixture.log_in("second hash", None, [9; 32]).await,
-        LoginEnd::Outdated
-    );
 }
 
 #[tokio::test]

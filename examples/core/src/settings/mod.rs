@@ -1,8 +1,12 @@
 //! Everything that can be set, read once and checked as a whole: each thing wrong is said, not only the first.
 
+mod database;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use database::{DatabaseSettings, MysqlSettings, MysqlTransport};
 
 use dailey_auth::Environment;
 use dailey_http::client::TrustedProxies;
@@ -59,8 +63,8 @@ pub struct Settings {
     pub token_life: Duration,
     /// `REFRESH_TTL_SECONDS`.
     pub refresh_life: Duration,
-    /// `DATABASE_URL`.
-    pub database: PathBuf,
+    /// `DATABASE_URL`, with `DATABASE_PASSWORD` or `DATABASE_PASSWORD_FILE`.
+    pub database: DatabaseSettings,
     /// `JWT_PRIVATE_KEY_FILE`, `JWT_ACTIVE_KID`, `JWT_PUBLIC_KEYS_DIR`.
     pub keys: KeySettings,
     /// `ALLOW_REGISTRATION`.
@@ -113,7 +117,9 @@ impl Settings {
             None => None,
         };
         let keys = keys(&mut errors, &set, environment, purpose);
-        let database = errors.take("DATABASE_URL", database(set("DATABASE_URL").as_deref()));
+        let database = database::read(&set, environment)
+            .map_err(|(key, message)| errors.add(key, message))
+            .ok();
         let token_life = seconds(
             &mut errors,
             "JWT_TTL_SECONDS",
@@ -153,7 +159,7 @@ impl Settings {
             origins: origins.unwrap_or_else(Origins::none),
             token_life,
             refresh_life,
-            database: database.unwrap_or_default(),
+            database: database.unwrap_or(DatabaseSettings::Sqlite(PathBuf::new())),
             keys,
             registration,
         })
@@ -258,39 +264,6 @@ fn keys(
     }
 }
 
-fn database(text: Option<&str>) -> Result<PathBuf, String> {
-    let text = text.unwrap_or("sqlite:core.db");
-    match text.split_once(':') {
-        Some(("sqlite", "")) => Err("has no path: write sqlite:PATH".to_owned()),
-        Some(("sqlite", path))
-            if path.starts_with(":memory") || path.starts_with("file:") || path.contains('?') =>
-        {
-            Err(
-                "names no plain file: write sqlite:PATH, for a file that outlives the program"
-                    .to_owned(),
-            )
-        }
-        Some(("sqlite", path)) => Ok(PathBuf::from(path)),
-        Some(("mysql", rest)) => {
-            let authority = rest
-                .trim_start_matches('/')
-                .split(['/', '?'])
-                .next()
-                .unwrap_or_default();
-            let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-            Err(if user.contains(':') {
-                "has a password inside, where logs and process lists show it: take it out"
-                    .to_owned()
-            } else {
-                "names MySQL, and this build stores in SQLite only: write sqlite:PATH".to_owned()
-            })
-        }
-        _ => Err(
-            "is not an address of a database that this build knows: write sqlite:PATH".to_owned(),
-        ),
-    }
-}
-
 fn seconds(
     errors: &mut Errors,
     key: &'static str,
@@ -345,7 +318,10 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "127.0.0.1:4000");
         assert_eq!(settings.keys.private_key_file, Path::new("keys/core.pem"));
         assert_eq!(settings.keys.public_keys_dir, Path::new("keys/public"));
-        assert_eq!(settings.database, Path::new("core.db"));
+        assert_eq!(
+            settings.database,
+            DatabaseSettings::Sqlite(PathBuf::from("core.db"))
+        );
         assert_eq!(settings.token_life.as_secs(), 600);
         assert_eq!(settings.registration, Registration::Closed);
     }
@@ -366,6 +342,10 @@ mod tests {
 
     #[test]
     fn each_wrong_value_is_refused_by_its_name_and_never_shown() {
+        let too_many: Vec<_> = (0..33)
+            .map(|n| format!("https://secret{n}.example.com"))
+            .collect();
+        let too_many = too_many.join(",");
         let table = [
             ("DAILEY_ENV", "SECRETstaging"),
             ("JWT_ISSUER", "http://SECRET.example.com"),
@@ -386,6 +366,13 @@ mod tests {
             ("ALLOWED_ORIGINS", "*"),
             ("ALLOWED_ORIGINS", "http://secret.example.com"),
             ("ALLOWED_ORIGINS", "https://secret.example.com/"),
+            ("ALLOWED_ORIGINS", "https://secret.example.com/path"),
+            ("ALLOWED_ORIGINS", "null"),
+            (
+                "ALLOWED_ORIGINS",
+                "https://secret.example.com,https://secret.example.com",
+            ),
+            ("ALLOWED_ORIGINS", too_many.as_str()),
             ("DATABASE_URL", "sqlite:"),
             ("DATABASE_URL", "sqlite::memory:"),
             ("DATABASE_URL", "postgres://secret"),
