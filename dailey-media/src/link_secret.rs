@@ -1,6 +1,6 @@
 //! The secret that signs list cursors: 32 random bytes or more, in a file of mode 0600.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,11 @@ pub(crate) fn load(path: &Path, if_missing: IfMissing) -> Result<hmac::Key, Link
         path: path.to_owned(),
         source,
     };
+    // Opening a pipe would wait for whoever writes to it.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let reason = "it is not a file";
+        return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, reason)));
+    }
     let file = match File::open(path) {
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && if_missing == IfMissing::Create =>

@@ -113,7 +113,6 @@ fn preflight(config: Option<&Path>, json: bool) -> ExitCode {
         Err(error) => return refuse(&[error]),
     };
     let report = runtime.block_on(preflight::run(&process_environment, config));
-    runtime.shutdown_timeout(MAX_LAST_WORK);
     let text = if json {
         report.to_json() + "\n"
     } else {
@@ -121,6 +120,8 @@ fn preflight(config: Option<&Path>, json: bool) -> ExitCode {
     };
     // Who closed our output does not want to read it.
     let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = std::io::stdout().flush();
+    runtime.shutdown_timeout(MAX_LAST_WORK);
     if report.ok() {
         ExitCode::SUCCESS
     } else {

@@ -11,13 +11,17 @@ use crate::settings::{DEFAULT_PORT, Draft, LinkSecret};
 use super::{Outcome, failed};
 
 /// `config`: every setting can be used.
-pub(super) fn settings(draft: &Draft) -> Outcome {
+pub(super) async fn settings(draft: &Draft) -> Outcome {
     let mut reasons: Vec<String> = draft.errors.iter().map(ToString::to_string).collect();
     // In development it is made at the first start.
-    if let Some(LinkSecret::File(path)) = &draft.link_secret
-        && let Err(error) = link_secret::load(path, IfMissing::Fail)
-    {
-        reasons.push(error.to_string());
+    if let Some(LinkSecret::File(path)) = draft.link_secret.clone() {
+        // The disk may hang: no other check waits for it.
+        let load = move || link_secret::load(&path, IfMissing::Fail).map(drop);
+        match tokio::task::spawn_blocking(load).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => reasons.push(error.to_string()),
+            Err(_) => reasons.push("LINK_SECRET_FILE: reading it ended unexpectedly".into()),
+        }
     }
     if reasons.is_empty() {
         return Outcome::Proven("every setting can be used".into());

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use dailey_auth::{Environment, KeySetEvent, Observer, SkipReason, Verifier};
 use http::StatusCode;
-use http::header::DATE;
+use http::header::{AGE, DATE};
 use reqwest::redirect;
 use url::Url;
 
@@ -175,7 +175,13 @@ pub(super) async fn clock(draft: &Draft) -> Outcome {
         let answer = get(draft.environment, url?).await.ok()?;
         let said = answer.headers().get(DATE)?.to_str().ok()?;
         let said = httpdate::parse_http_date(said).ok()?;
-        Some((said, SystemTime::now()))
+        // RFC 9111 section 5.1: a cache in between keeps the Date and says how old it is.
+        let age = answer
+            .headers()
+            .get(AGE)
+            .map_or(Ok("0"), |age| age.to_str());
+        let age = Duration::from_secs(age.ok()?.trim().parse().ok()?);
+        Some((said.checked_add(age)?, SystemTime::now()))
     };
     let (health, jwks) = (date(health), date(jwks));
     tokio::pin!(health, jwks);

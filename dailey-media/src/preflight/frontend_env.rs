@@ -17,30 +17,57 @@ pub const MAX_FRONTEND_ENV_BYTES: u64 = 64 * 1024;
 /// Where the front end may send anybody: this name and those below it.
 const DOMAIN: &str = "dailey.cloud";
 
-/// Parts of a key's name that speak of a secret, between underscores.
-const SECRET_WORDS: [&str; 10] = [
+/// Parts of a key's name that speak of a secret wherever they stand, as in `clientSecret`.
+const SECRET_PARTS: [&str; 8] = [
     "SECRET",
-    "SECRETS",
     "PASSWORD",
     "PASSWD",
-    "PASS",
-    "PWD",
-    "PRIVATE",
-    "TOKEN",
+    "PASSPHRASE",
     "CREDENTIAL",
-    "CREDENTIALS",
+    "APIKEY",
+    "ACCESSKEY",
+    "PRIVATEKEY",
+];
+
+/// The same for what stands alone between underscores: `PASS`, and not `PASSPORT`.
+const SECRET_WORDS: [&str; 4] = ["PASS", "PWD", "PRIVATE", "TOKEN"];
+
+/// What makes a secret of the `KEY` behind it. A public or publishable one is none.
+const SECRET_KEYS: [&str; 7] = [
+    "API",
+    "ACCESS",
+    "SIGNING",
+    "ENCRYPTION",
+    "MASTER",
+    "JWT",
+    "SSH",
 ];
 
 /// Starts of texts that are secrets whatever they are called.
-const SECRET_STARTS: [&str; 7] = [
+const SECRET_STARTS: [&str; 15] = [
     "-----BEGIN",
     "eyJ",
     "AKIA",
     "ASIA",
     "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
     "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "whsec_",
     "xoxb-",
+    "xoxp-",
 ];
+
+/// What makes an address of the text behind it and a colon, slashes or not.
+const SCHEMES: [&str; 5] = ["http", "https", "ws", "wss", "ftp"];
+
+/// What a browser may take for a part of the host, when it follows an address in a value: the
+/// dots of IDNA (UTS 46), a dot that is written as `%2e`, and what ends a user's name.
+const HOST_GOES_ON: [char; 6] = ['@', '%', '.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
 /// What is wrong with build settings, by line; never a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +77,11 @@ pub enum FrontendEnvError {
     #[error("line {0} is not KEY=value")]
     Malformed(usize),
     /// An address that is no address, or not a plain one.
-    #[error("line {0} has an address that cannot be read, or with a user in it")]
+    #[error("line {0} has an address that cannot be read, or with a user or another one in it")]
     Address(usize),
+    /// A value that build tools or browsers make another one of.
+    #[error("line {0} has a backslash, a tab or a `$` in its value: write it as it is to be used")]
+    Rewritten(usize),
     /// Not https.
     #[error("line {0} has an address that is not https")]
     NotHttps(usize),
@@ -71,6 +101,9 @@ pub fn check_frontend_env(text: &str) -> Result<(), FrontendEnvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
+        if line.contains(ends_a_line_elsewhere) {
+            return Err(FrontendEnvError::Malformed(number));
+        }
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -94,9 +127,17 @@ pub fn check_frontend_env(text: &str) -> Result<(), FrontendEnvError> {
         if speaks_of_a_secret(key) || looks_like_a_secret(value) {
             return Err(FrontendEnvError::Secret(number));
         }
-        addresses(value).try_for_each(|address| check_address(address, number))?;
+        if value.contains(['\\', '\t', '$']) {
+            return Err(FrontendEnvError::Rewritten(number));
+        }
+        check_addresses(value, number)?;
     }
     Ok(())
+}
+
+/// JavaScript's readers begin a new line behind these, even in what is a comment here.
+fn ends_a_line_elsewhere(c: char) -> bool {
+    c.is_control() && c != '\t' || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// The text between quotes, or up to a comment.
@@ -108,51 +149,67 @@ fn unquoted(value: &str) -> Option<&str> {
             return (behind.is_empty() || behind.starts_with('#')).then_some(inside);
         }
     }
-    let value = value.split_once(" #").map_or(value, |(value, _)| value);
-    Some(value.trim_end())
+    let comments = [" #", "\t#"].into_iter();
+    let end = comments.filter_map(|comment| value.find(comment)).min();
+    Some(value.get(..end.unwrap_or(value.len()))?.trim_end())
 }
 
 fn speaks_of_a_secret(key: &str) -> bool {
     let key = key.to_ascii_uppercase();
     let words: Vec<&str> = key.split(['_', '-', '.']).collect();
-    let pair = |first, second| words.windows(2).any(|pair| pair == [first, second]);
-    let word = |word: &&str| SECRET_WORDS.contains(word) || *word == "APIKEY";
-    words.iter().any(word) || pair("API", "KEY") || pair("ACCESS", "KEY") || pair("SIGNING", "KEY")
+    let is_secret_key = |pair: &[&str]| matches!(pair, [what, "KEY"] if SECRET_KEYS.contains(what));
+    SECRET_PARTS.iter().any(|part| key.contains(part))
+        || words
+            .iter()
+            .any(|word| SECRET_WORDS.contains(word) || word.ends_with("TOKEN"))
+        || words.windows(2).any(is_secret_key)
 }
 
+/// Wherever in a value it begins, as behind `Bearer`.
 fn looks_like_a_secret(value: &str) -> bool {
-    let starts = |start: &&str| value.starts_with(start);
-    SECRET_STARTS.iter().any(starts)
-}
-
-/// What of a value is an address: every word of a list that has `://` in it or begins with `//`.
-fn addresses(value: &str) -> impl Iterator<Item = &str> {
     value
-        .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '"' | '\''))
-        .filter(|word| word.contains("//") || has_scheme(word))
+        .split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'))
+        .any(|word| SECRET_STARTS.iter().any(|start| word.starts_with(start)))
 }
 
-/// `https:host` is an address to a browser, too.
-fn has_scheme(word: &str) -> bool {
-    let schemes = ["http:", "https:", "ws:", "wss:", "ftp:"];
+/// Holds every address in a value, which may be a list or a text, against the rules.
+fn check_addresses(value: &str, line: usize) -> Result<(), FrontendEnvError> {
+    let words =
+        value.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '"' | '\''));
+    let (addresses, others): (Vec<&str>, Vec<&str>) = words.partition(|word| is_address(word));
+    for address in &addresses {
+        check_address(address, line)?;
+    }
+    // What parts the words here does not end a host to a browser: `https://ours,@theirs`.
+    if !addresses.is_empty() && others.iter().any(|word| word.contains(HOST_GOES_ON)) {
+        return Err(FrontendEnvError::Address(line));
+    }
+    Ok(())
+}
+
+/// Whether there is an address in a word, be it without slashes (`https:host` is one to a browser)
+/// or with encoded ones, for who decodes it.
+fn is_address(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
-    schemes.iter().any(|scheme| word.starts_with(scheme))
+    let mut before_colons: Vec<&str> = word.split(':').collect();
+    before_colons.pop();
+    let mut schemes = before_colons
+        .into_iter()
+        .filter_map(|text| text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next());
+    word.contains("//") || word.contains("%2f%2f") || schemes.any(|last| SCHEMES.contains(&last))
 }
 
 fn check_address(address: &str, line: usize) -> Result<(), FrontendEnvError> {
     let malformed = FrontendEnvError::Address(line);
-    // A browser takes a backslash for a slash, and leaves out line ends.
-    if address.contains('\\') || address.starts_with("//") {
-        return Err(malformed);
-    }
     let url = Url::parse(address).map_err(|_| malformed)?;
     if url.scheme() != "https" {
         return Err(FrontendEnvError::NotHttps(line));
     }
-    if !address.to_ascii_lowercase().starts_with("https://")
-        || !url.username().is_empty()
-        || url.password().is_some()
-    {
+    let is_plain = match address.split_at_checked("https://".len()) {
+        Some((start, rest)) => start.eq_ignore_ascii_case("https://") && !is_address(rest),
+        None => false,
+    };
+    if !is_plain || !url.username().is_empty() || url.password().is_some() {
         return Err(malformed);
     }
     match url.host() {
@@ -222,7 +279,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::FrontendEnvError::{Address, ForeignHost, Malformed, NotHttps, Secret};
+    use super::FrontendEnvError::{Address, ForeignHost, Malformed, NotHttps, Rewritten, Secret};
     use super::*;
 
     #[test]
@@ -245,6 +302,104 @@ mod tests {
     }
 
     #[test]
+    fn lists_and_texts_with_our_addresses_pass() {
+        for line in [
+            "A=https://a.dailey.cloud,https://b.dailey.cloud:8443/x",
+            "A='https://a.dailey.cloud https://dailey.cloud'",
+            "A='{\"api\":\"https://media.dailey.cloud\",\"shows:3\":4}'",
+            "A=\"Ask on https://help.dailey.cloud, please\"\t# a comment",
+            "# a comment\twith a tab",
+            "A=help@dailey.cloud",
+            "A=100%",
+            "VITE_PUBLIC_KEY=BNbxGY",
+            "A=journeyJournal",
+        ] {
+            assert_eq!(check_frontend_env(line), Ok(()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_a_line_to_a_build_tool_is_one_here() {
+        for end in ["\r", "\u{2028}", "\u{2029}", "\0", "\u{b}"] {
+            for line in ["# x", "A=1", "A=1 # x"] {
+                let text = format!("{line}{end}A=http://evil.example");
+                assert_eq!(check_frontend_env(&text), Err(Malformed(1)), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_browser_or_a_build_tool_takes_for_an_address_is_one_here() {
+        for (value, expected) in [
+            // Of these, a browser goes to evil.example.
+            ("https://media.dailey.cloud,@evil.example", Address(1)),
+            ("https://media.dailey.cloud;@evil.example", Address(1)),
+            ("https://media.dailey.cloud|@evil.example", Address(1)),
+            ("'https://media.dailey.cloud @evil.example'", Address(1)),
+            ("\"https://media.dailey.cloud'@evil.example\"", Address(1)),
+            ("https://media.dailey.cloud\u{a0}@evil.example", Address(1)),
+            ("https://media.dailey.cloud,.evil.example", Address(1)),
+            ("https://media.dailey.cloud,%2eevil%2eexample", Address(1)),
+            (
+                "https://media.dailey.cloud,\u{3002}evil\u{3002}example",
+                Address(1),
+            ),
+            ("\\\\evil.example", Rewritten(1)),
+            ("/\\evil.example", Rewritten(1)),
+            ("\"ht\ttps:/\t/evil.example\"", Rewritten(1)),
+            ("\"ht\\ntps:/\\n/evil.example\"", Rewritten(1)),
+            // A quote that does not end the value.
+            ("\"x\\\" # https://evil.example\"", Rewritten(1)),
+            // dotenv-expand puts other settings in their place.
+            ("https://${HOST}.dailey.cloud", Rewritten(1)),
+            ("$SCHEME$REST", Rewritten(1)),
+            // An address in another one, or in a word.
+            (
+                "https://core.dailey.cloud/?next=https://evil.example",
+                Address(1),
+            ),
+            (
+                "https://core.dailey.cloud/?next=https%3A%2F%2Fevil.example",
+                Address(1),
+            ),
+            (
+                "https://core.dailey.cloud/?next=https:evil.example",
+                Address(1),
+            ),
+            ("https%3A%2f%2Fevil.example", Address(1)),
+            ("[https:evil.example]", Address(1)),
+            ("'{\"a\":\"https:evil.example\"}'", Address(1)),
+            ("'{\"a\":\"//evil.example\"}'", Address(1)),
+            // Another host than it looks like.
+            ("https://media.dailey.cloud%2eevil.example", ForeignHost(1)),
+            ("https://evil.example%2f.dailey.cloud", Address(1)),
+            ("https://evil.example%00.dailey.cloud", Address(1)),
+            ("https://media.dailey.cloud:@evil.example", Address(1)),
+            ("https:///evil.example", ForeignHost(1)),
+            ("https://\u{2170}.evil\u{3002}example", ForeignHost(1)),
+        ] {
+            let found = check_frontend_env(&format!("A={value}")).expect_err(value);
+            assert_eq!(found, expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_one_wherever_it_stands() {
+        for line in [
+            "clientSecret=x",
+            "VITE_DBPASSWORD=x",
+            "VITE_authToken=x",
+            "ENCRYPTION_KEY=x",
+            "A='Bearer eyJhbGciOi'",
+            "A='{\"k\":\"AKIAIOSFODNN7EXAMPLE\"}'",
+            "A=https://media.dailey.cloud/?t=eyJhbGciOi",
+            "A=x:ghp_0123456789",
+        ] {
+            assert_eq!(check_frontend_env(line), Err(Secret(1)), "{line}");
+        }
+    }
+
+    #[test]
     fn each_wrong_line_is_named_and_its_value_is_not() {
         for (line, expected) in [
             ("VITE_API", Malformed(2)),
@@ -261,7 +416,7 @@ mod tests {
             ("A=HTTP://media.dailey.cloud", NotHttps(2)),
             ("A=https:media.dailey.cloud", Address(2)),
             ("A=//media.dailey.cloud", Address(2)),
-            ("A=https:\\\\media.dailey.cloud", Address(2)),
+            ("A=https:\\\\media.dailey.cloud", Rewritten(2)),
             ("A=https://", Address(2)),
             ("A=https://user@media.dailey.cloud", Address(2)),
             ("A=https://media.dailey.cloud@evil.example", Address(2)),

@@ -27,10 +27,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use dailey_http::settings::Lookup;
+use tokio::sync::OnceCell;
 
 use crate::settings::Draft;
 
-/// Longest time for one check: what answers more slowly is not fit to be relied on.
+/// Longest time for one check: what answers more slowly is not fit to be relied on. No more than
+/// two run one after the other, so all of them end within twice this time.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a check ended.
@@ -56,17 +58,18 @@ fn failed(detail: impl Into<String>, hint: &'static str) -> Outcome {
 pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
     let draft = Draft::read(lookup, config);
     let checks = tokio::join!(
-        check("config", async { config::settings(&draft) }),
+        check("config", config::settings(&draft)),
         check("port", async { config::port(&draft) }),
         check("core_health", core::health(&draft)),
         check("core_jwks", core::jwks(&draft)),
         check("clock", core::clock(&draft)),
         // One after the other: one process has the root at a time.
         async {
-            let store = store::open(&draft).await;
-            let storage = check("storage", store::storage(&store)).await;
-            let conditions = check("conditional_writes", store::conditional_writes(&store)).await;
-            (storage, conditions)
+            let store = OnceCell::new();
+            let opened = store.get_or_init(|| store::open(&draft));
+            let storage = check("storage", async { store::storage(opened.await).await }).await;
+            let conditions = store::conditional_writes(store.get());
+            (storage, check("conditional_writes", conditions).await)
         },
         check("frontend_env", frontend_env::file(&draft)),
     );

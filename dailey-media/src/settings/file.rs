@@ -79,6 +79,10 @@ fn parse(path: &Path) -> Result<File, SettingError> {
     };
     let metadata =
         fs::metadata(path).map_err(|error| refuse(None, format!("cannot be read: {error}")))?;
+    // From a pipe or a device there may be nothing to read, or no end of it.
+    if !metadata.is_file() {
+        return Err(refuse(None, "is not a file".to_owned()));
+    }
     if metadata.len() > MAX_CONFIG_BYTES {
         return Err(refuse(
             None,
@@ -92,6 +96,14 @@ fn parse(path: &Path) -> Result<File, SettingError> {
         let line = error
             .span()
             .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        refuse(line, error.message().chars().take(200).collect())
+        refuse(line, without_values(error.message()))
     })
+}
+
+/// A value of a wrong type stands in serde's message, and may be a secret in the wrong place.
+fn without_values(message: &str) -> String {
+    if message.starts_with("invalid type") || message.starts_with("invalid value") {
+        return "a value is not of the type that this key takes".to_owned();
+    }
+    message.chars().take(200).collect()
 }

@@ -378,6 +378,12 @@ mod tests {
             ),
             (&[], Some("[storage.local]\nroot = hush\n"), ", line 2: "),
             (&[], Some("[server]\n"), "unknown field `server`"),
+            (
+                &[],
+                Some("[storage]\ns3 = 'hush'\n"),
+                ", line 2: a value is not of the type",
+            ),
+            (&[], Some("storage = 'hush'\n"), ", line 1: a value is not"),
         ] {
             let errors = read(pairs, toml).unwrap_err();
             assert_eq!(errors.len(), 1, "{errors:?}");

@@ -138,6 +138,53 @@ async fn a_clock_that_is_off_is_named() {
 }
 
 #[tokio::test]
+async fn an_answer_from_a_cache_is_no_clock_that_is_off() {
+    let ground = Ground::new().await;
+    ground.core.clock(Ahead::Cached(Duration::from_secs(300)));
+    let (report, status) = ground.preflight(&[]).await;
+    assert_eq!(status, Some(0), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_writes_to_holds_nothing_up() {
+    let pipe = |ground: &Ground, name: &str| {
+        let path = ground.path(name);
+        let made = std::process::Command::new("mkfifo")
+            .args(["-m", "600"])
+            .arg(&path)
+            .status();
+        assert!(made.unwrap().success());
+        path.display().to_string()
+    };
+    names("config", "not a file", |ground| {
+        let path = pipe(ground, "pipe");
+        ground.set("LINK_SECRET_FILE", path);
+    })
+    .await;
+    names("config", "not a file", |ground| {
+        let path = pipe(ground, "pipe");
+        ground.set("DAILEY_CONFIG", path);
+    })
+    .await;
+    names("config", "not a file", |ground| {
+        ground.set("DAILEY_CONFIG", "/dev/zero");
+    })
+    .await;
+    names("frontend_env", "not a file", |ground| {
+        let path = pipe(ground, "pipe");
+        ground.set("FRONTEND_ENV_FILE", path);
+    })
+    .await;
+    // Opening the store's lock waits for ever.
+    names("storage", "longer than 5 seconds", |ground| {
+        let root = ground.path("data/media");
+        std::fs::create_dir_all(&root).unwrap();
+        pipe(ground, "data/media/lock");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_core_that_is_away_altogether_is_named_by_all_that_need_it() {
     let report = broken(|ground| {
         ground.core.health(Answer::HangsUp);

@@ -38,6 +38,8 @@ struct Behaviour {
 pub(crate) enum Ahead {
     By(Duration),
     Behind(Duration),
+    /// The clock is right, but a cache has had the answer for this long.
+    Cached(Duration),
 }
 
 pub(crate) struct Core {
@@ -81,11 +83,13 @@ impl Core {
                         None => String::new(),
                         Some(ahead) => {
                             let now = SystemTime::now();
-                            let now = match ahead {
-                                Ahead::By(time) => now + time,
-                                Ahead::Behind(time) => now - time,
+                            let (now, age) = match ahead {
+                                Ahead::By(time) => (now + time, None),
+                                Ahead::Behind(time) => (now - time, None),
+                                Ahead::Cached(time) => (now - time, Some(time.as_secs())),
                             };
-                            format!("Date: {}\r\n", httpdate(now))
+                            let age = age.map(|age| format!("Age: {age}\r\n"));
+                            format!("Date: {}\r\n{}", httpdate(now), age.unwrap_or_default())
                         }
                     };
                     let text = match answer {
