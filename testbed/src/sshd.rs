@@ -1,7 +1,7 @@
 //! Real ssh servers on loopback that belong to a test: generated keys, a port that was free, and a folder
 //! of programs that sessions find first.
 //!
-//! Needs the part `sshd` ([`SshdPart`](crate::parts::SshdPart)). As root, sshd wants a system account for
+//! Needs the part `sshd` (`parts::SshdPart`). As root, sshd wants a system account for
 //! its unprivileged half; it gets one in a mount namespace of its own, where alone it can be seen.
 
 use std::fmt::Write as _;
