@@ -24,7 +24,9 @@ const IMPORT: &str = "exec 4<&0; while IFS= read -r line <&4 && [ \"$line\" != -
 /// Why no dump can be made here, if so.
 pub(super) async fn unavailable() -> Option<String> {
     for program in ["mysqldump", "mysql"] {
-        let asked = Command::new(program).arg("--version").output().await;
+        let mut command = Command::new(program);
+        cleaned(&mut command).arg("--version");
+        let asked = command.output().await;
         match asked {
             Ok(output) if output.status.success() => {
                 if String::from_utf8_lossy(&output.stdout).contains("MariaDB") {
@@ -163,17 +165,22 @@ async fn pour(
 }
 
 fn started(mut command: Command) -> Result<Child, String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    command
-        .env_clear()
-        .env("PATH", path)
-        .env("LC_ALL", "C.UTF-8")
+    cleaned(&mut command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("cannot run it: {error}"))
+}
+
+/// Without our environment, which holds the passwords.
+fn cleaned(command: &mut Command) -> &mut Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command
+        .env_clear()
+        .env("PATH", path)
+        .env("LC_ALL", "C.UTF-8")
 }
 
 /// The beginning of what a program complains of; the rest is read and dropped, so that it can go on.

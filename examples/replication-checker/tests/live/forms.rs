@@ -1,6 +1,7 @@
 //! The three forms that MySQL's client prints, of the real replica: they read alike.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use replication_checker::client_output;
 use replication_checker::replica_status::ReplicaStatus;
@@ -24,8 +25,10 @@ fn vertical_tab_separated_and_xml_output_of_a_real_replica_read_alike() {
         let status = pair.replica.sql("SHOW REPLICA STATUS").unwrap();
         status.contains("attempt 1/1") && status.contains("\tNo\tNo\t")
     };
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !stopped(&pair) {
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(100));
     }
     let rows = [
         client_output::vertical(&printed(&pair, "--vertical")).unwrap(),

@@ -48,7 +48,13 @@ pub(crate) fn uuid(server: &Server) -> String {
         .to_owned()
 }
 
-fn seed(bed: &Bed, source: &Server, target: &Server, uuid: &str, more: &[&str]) -> Command {
+pub(crate) fn seed(
+    bed: &Bed,
+    source: &Server,
+    target: &Server,
+    uuid: &str,
+    more: &[&str],
+) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_core-replica-seed"));
     command
         .args(["--source", &url(source), "--target", &url(target)])
