@@ -168,6 +168,16 @@ fn every_test_here_holds_on_mysql() {
     allow_schemas(&server);
     let run = Command::new(std::env::current_exe().unwrap())
         .args(["--test-threads", "4"])
+        // What has nothing to do with where things are kept, and takes long.
+        .args([
+            "--skip",
+            "start::keys",
+            "--skip",
+            "start::published_keys",
+            "--skip",
+            "start::blocking",
+        ])
+        .args(["--skip", "a_flood", "--skip", "outages::"])
         .env(
             SERVER,
             format!("{} {}", server.port(), server.ca_file().display()),
