@@ -115,7 +115,7 @@ pub(super) async fn jwks(draft: &Draft) -> Outcome {
         Ok(verifier) => verifier,
         Err(error) => return failed(error.to_string(), "change the setting that is named"),
     };
-    let fetched = verifier.refresh().await;
+    let fetched = tokio::time::timeout(REQUEST_TIMEOUT, verifier.refresh()).await;
     if alarms.private() {
         return failed(
             "Core publishes a private key",
@@ -123,14 +123,18 @@ pub(super) async fn jwks(draft: &Draft) -> Outcome {
         );
     }
     match fetched {
-        Ok(()) => {
+        Err(_) => failed(
+            "the key set: no answer in time",
+            "see that CORE_JWKS_URL is reached from here, and answers quickly",
+        ),
+        Ok(Ok(())) => {
             let health = verifier.health();
             let mut kids = health.keys.iter().map(|key| key.kid.as_str());
             let named: Vec<&str> = kids.by_ref().take(MAX_NAMED_KEYS).collect();
             let more = if kids.next().is_some() { ", …" } else { "" };
             Outcome::Proven(format!("usable keys: {}{more}", named.join(", ")))
         }
-        Err(error) => failed(
+        Ok(Err(error)) => failed(
             format!("the key set cannot be used: {error}"),
             "see `dailey-auth jwks inspect` on CORE_JWKS_URL (default: DAILEY_CORE_URL or JWT_ISSUER, and /.well-known/jwks.json)",
         ),

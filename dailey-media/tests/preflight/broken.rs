@@ -100,7 +100,7 @@ async fn a_broken_key_set_is_named() {
     };
     let html = || Answer::Says(200, "text/html", "<html>".into());
     for (answer, said) in [
-        (Answer::Stalls, "longer than 5 seconds"),
+        (Answer::Stalls, "no answer in time"),
         (Answer::HangsUp, "could not be reached"),
         (html(), "content type"),
         (text("<html>"), "key set"),
