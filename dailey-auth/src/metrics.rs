@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `dailey_auth_verifications_total{code}` | counter | verdicts, by code; `accepted` from the registration on |
 //! | `dailey_auth_stale_served_total` | counter | tokens accepted with keys that nobody had confirmed in time |
-//! | `dailey_auth_token_cache_misses_total` | counter | tokens verified in full and then remembered, where a token cache is on |
+//! | `dailey_auth_token_cache_misses_total` | counter | tokens accepted after a full verification, where a token cache is on |
 //! | `dailey_auth_key_set_refreshes_total{outcome}` | counter | fetches: `changed`, `confirmed`, `failed` |
 //! | `dailey_auth_key_set_age_seconds` | gauge | since the last success; absent without one |
 //! | `dailey_auth_next_refresh_seconds` | gauge | until the next routine refresh or retry |
@@ -89,7 +89,7 @@ impl Collector for VerifierMetrics {
             ),
             (
                 "dailey_auth_token_cache_misses",
-                "Tokens verified in full and then remembered",
+                "Tokens accepted after a full verification",
                 health.token_cache_misses,
             ),
         ];

@@ -512,3 +512,30 @@ async fn a_key_id_that_a_fetch_did_not_find_is_remembered_whoever_asked() {
     assert_eq!(code(verifier.verify(&stranger).await), "kid_unknown");
     assert_eq!(issuer.requests(), 2);
 }
+
+#[tokio::test]
+async fn keys_of_two_issuers_never_cross_though_they_have_one_id() {
+    let keys = [(); 2].map(|()| SigningKey::generate().with_kid("same"));
+    let issuers = [
+        Issuer::start(&[&keys[0]]).await.unwrap(),
+        Issuer::start(&[&keys[1]]).await.unwrap(),
+    ];
+    let verifiers = [verifier(&issuers[0]).await, verifier(&issuers[1]).await];
+    for (own, verifier) in verifiers.iter().enumerate() {
+        let other = 1 - own;
+        let by = |signer: usize, issuer: usize| {
+            TokenBuilder::new(&issuers[issuer].url(), "app").sign(&keys[signer])
+        };
+        let (good, theirs) = (by(own, own), by(other, other));
+        // Signed by the other issuer's key, in this issuer's name, and the other way round.
+        let (posing, misnamed) = (by(other, own), by(own, other));
+        for (token, expected) in [
+            (good, "accepted"),
+            (theirs, "signature_invalid"),
+            (posing, "signature_invalid"),
+            (misnamed, "issuer_mismatch"),
+        ] {
+            assert_eq!(code(verifier.verify(&token).await), expected);
+        }
+    }
+}

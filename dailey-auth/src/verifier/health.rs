@@ -42,7 +42,7 @@ pub struct Health {
     /// Tokens accepted with keys that nobody had confirmed when they should have been: they came
     /// from the disk, or the last fetch failed.
     pub stale_served: u64,
-    /// Tokens that were verified in full and then remembered, where
+    /// Accepted tokens that were verified in full although a
     /// [`token_cache`](crate::VerifierBuilder::token_cache) was asked for. The other accepted ones
     /// were hits.
     pub token_cache_misses: u64,

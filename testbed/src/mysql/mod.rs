@@ -109,3 +109,14 @@ impl Error {
         }
     }
 }
+
+/// A new folder for the data of servers that end with their test.
+fn home() -> Result<tempfile::TempDir, Error> {
+    tempfile::Builder::new()
+        .prefix("dailey-mysql-")
+        .tempdir()
+        .map_err(Error::file(
+            "cannot make a folder in",
+            &std::env::temp_dir(),
+        ))
+}

@@ -25,13 +25,7 @@ pub struct Pair {
 impl Pair {
     /// Both servers, with accounts and heartbeat, and a replica that has all of it.
     pub fn start() -> Result<Self, Error> {
-        let home = tempfile::Builder::new()
-            .prefix("dailey-mysql-")
-            .tempdir()
-            .map_err(Error::file(
-                "cannot make a folder in",
-                &std::env::temp_dir(),
-            ))?;
+        let home = super::home()?;
         let mut pair = Self::start_in(home.path(), Life::Ours)?;
         pair.home = Some(home);
         Ok(pair)

@@ -38,13 +38,7 @@ pub struct Server {
 impl Server {
     /// One server configured as coredb1, with the accounts of `deploy/mysql/accounts.sql`.
     pub fn start() -> Result<Self, Error> {
-        let home = tempfile::Builder::new()
-            .prefix("dailey-mysql-")
-            .tempdir()
-            .map_err(Error::file(
-                "cannot make a folder in",
-                &std::env::temp_dir(),
-            ))?;
+        let home = super::home()?;
         let mut server = Self::prepared(
             Role::Coredb1,
             home.path(),
