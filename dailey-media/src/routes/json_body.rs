@@ -52,8 +52,11 @@ pub(super) async fn read<T: DeserializeOwned>(
             ));
         }
     };
+    // serde takes an array for an object whose members come in order.
+    let first = bytes.iter().find(|byte| !b" \t\n\r".contains(byte));
+    let object = (first == Some(&b'{')).then(|| serde_json::from_slice(&bytes).ok());
     // The error's own words may quote what was sent.
-    serde_json::from_slice(&bytes).map_err(|_| {
+    object.flatten().ok_or_else(|| {
         Problem::new(
             StatusCode::BAD_REQUEST,
             "body_invalid",

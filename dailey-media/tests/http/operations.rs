@@ -192,6 +192,8 @@ async fn what_is_not_understood_as_a_whole_does_nothing() {
             "batch_invalid",
         ),
         ("delete", json!([]), "body_invalid"),
+        ("copy", json!(["a", "b", true]), "body_invalid"),
+        ("delete", json!([["a"], null]), "body_invalid"),
     ] {
         let refused = post(&service, operation, &wanted).await;
         assert_eq!(
