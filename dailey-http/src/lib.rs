@@ -5,6 +5,7 @@
 //! | [`settings`] | environment text → typed value, or an error that names the key and what to do |
 //! | [`listen`] | bind, accept with limits, drain |
 //! | [`signals`] | SIGTERM, SIGINT, SIGHUP as futures |
+//! | [`body`] | small bodies and JSON, bounded and understood as a whole |
 //! | [`problem`] | errors as `application/problem+json` (RFC 9457) |
 //! | [`request_id`] | one id for each request, in every response, problem and log line |
 //! | [`client`] | who is at the other end: trusted proxies, client address, direct loopback |
@@ -18,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod body;
 pub mod client;
 pub mod cors;
 pub mod headers;

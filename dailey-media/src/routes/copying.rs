@@ -4,11 +4,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use dailey_http::Problem;
+use dailey_http::body::json;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::writing::stored;
-use super::{App, absent, failed, json_body, key_text};
+use super::{App, MAX_JSON_BYTES, absent, failed, key_text};
 use crate::access::Scope;
 use crate::preconditions::Preconditions;
 use crate::storage::{Copied, Deletion, Location, Object, Replaced, copy_object};
@@ -76,7 +77,7 @@ struct Copy {
 
 async fn copied(app: &App, headers: &HeaderMap, body: Body) -> Result<Copy, Problem> {
     let space = app.access.space(headers, Scope::Write).await?;
-    let wanted: Wanted = json_body::read(headers, body).await?;
+    let wanted: Wanted = json(headers, body, MAX_JSON_BYTES).await?;
     let at = |text| -> Result<Location, Problem> {
         let space = space.clone();
         let key = key_text(text)?;

@@ -2,7 +2,6 @@
 
 mod copying;
 mod health;
-mod json_body;
 mod listing;
 mod reading;
 mod removing;
@@ -28,6 +27,9 @@ use crate::storage::{Object, Storage, StorageError};
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";
+
+/// Largest JSON body: a batch of 1000 keys of 255 bytes.
+const MAX_JSON_BYTES: usize = 256 * 1024;
 
 /// Seconds after which a client may try again when the store failed.
 const RETRY_AFTER_SECONDS: u32 = 5;

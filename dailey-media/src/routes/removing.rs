@@ -3,12 +3,14 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use dailey_http::Problem;
+use dailey_http::{Problem, body};
 use http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, absent, condition_failed, failed, json_body, key, key_text, malformed_condition};
+use super::{
+    App, MAX_JSON_BYTES, absent, condition_failed, failed, key, key_text, malformed_condition,
+};
 use crate::access::Scope;
 use crate::key::{MAX_KEY_BYTES, ObjectKey, Space};
 use crate::preconditions::Preconditions;
@@ -52,7 +54,7 @@ pub(super) async fn delete_many(
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     let space = app.access.space(&headers, Scope::Write).await?;
-    let wanted: Wanted = json_body::read(&headers, body).await?;
+    let wanted: Wanted = body::json(&headers, body, MAX_JSON_BYTES).await?;
     let (keys, more) = match (wanted.keys, wanted.prefix) {
         (Some(keys), None) => (named(keys)?, false),
         (None, Some(prefix)) => with_prefix(&app, &space, prefix).await?,

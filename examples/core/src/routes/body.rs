@@ -1,68 +1,17 @@
-//! Request bodies: small, of the declared type, read within a time, understood as a whole or refused.
+//! Request bodies of Core: what `dailey_http::body` reads, as extractors with Core's bound.
 
-use std::time::Duration;
-
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use bytes::Bytes;
 use dailey_http::Problem;
-use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use dailey_http::body::{self, BodyError};
 use serde::de::DeserializeOwned;
 
 /// Largest body in bytes: the longest legitimate one is some 5 KB.
 pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
-/// How long a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Why a body was not read.
-pub(super) enum BodyError {
-    TooLarge,
-    TooSlow,
-    Broken,
-}
 
 /// Reads a body within its bounds.
 pub(super) async fn read(request: Request) -> Result<Bytes, BodyError> {
-    let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(BODY_DEADLINE, body).await {
-        Err(_) => Err(BodyError::TooSlow),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(_)) => Err(BodyError::Broken),
-    }
-}
-
-/// Whether the one `Content-Type` is this one, whatever its parameters.
-pub(super) fn is_content_type(headers: &HeaderMap, wanted: &str) -> bool {
-    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return false;
-    };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case(wanted)
-}
-
-impl From<BodyError> for Problem {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::TooLarge => Self::body_too_large(MAX_BODY_BYTES as u64),
-            BodyError::TooSlow => Self::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "body_too_slow",
-                "the body did not arrive within 10 seconds",
-            ),
-            BodyError::Broken => Self::new(
-                StatusCode::BAD_REQUEST,
-                "body_incomplete",
-                "the body ended before it was complete",
-            ),
-        }
-    }
+    body::read(request.into_body(), MAX_BODY_BYTES).await
 }
 
 /// A JSON body: an object with known members, each once.
@@ -72,8 +21,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        require_json(request.headers())?;
-        parse(&read(request).await?).map(Self)
+        let (head, body) = request.into_parts();
+        let read = body::json(&head.headers, body, MAX_BODY_BYTES);
+        read.await.map(Self)
     }
 }
 
@@ -84,69 +34,8 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let type_checked = require_json(request.headers());
-        let bytes = read(request).await?;
-        if bytes.is_empty() {
-            return Ok(Self(T::default()));
-        }
-        type_checked?;
-        parse(&bytes).map(Self)
-    }
-}
-
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    if is_content_type(headers, "application/json") {
-        return Ok(());
-    }
-    let detail = "send the body as JSON, with Content-Type: application/json";
-    Err(Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        detail,
-    ))
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // RFC 8259 section 2. serde takes an array for an object whose members come in order.
-    let first = bytes.iter().find(|byte| !b" \t\n\r".contains(byte));
-    if first != Some(&b'{') {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "body_invalid",
-            "the body is not a JSON object",
-        ));
-    }
-    serde_json::from_slice(bytes).map_err(|error| {
-        // serde's own text may repeat input, so only the place is told.
-        let what = match error.classify() {
-            serde_json::error::Category::Data => {
-                "the body is JSON, but not the object that this route takes \
-                (a member is unknown, missing, given twice or of the wrong type)"
-            }
-            _ => "the body is not JSON",
-        };
-        let detail = format!("{what}: line {}, column {}", error.line(), error.column());
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body_invalid", detail)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, serde::Deserialize)]
-    struct One {
-        #[serde(rename = "a")]
-        _a: u8,
-    }
-
-    #[test]
-    fn an_array_is_not_taken_for_an_object() {
-        assert!(parse::<One>(b" \r\n\t{\"a\":1}").is_ok());
-        for body in ["[1]", " [1]", "1", "", "\u{feff}{\"a\":1}"] {
-            let problem = parse::<One>(body.as_bytes()).unwrap_err();
-            let text = format!("{problem:?}");
-            assert!(text.contains("body_invalid"), "{body:?}: {text}");
-        }
+        let (head, body) = request.into_parts();
+        let read = body::optional_json(&head.headers, body, MAX_BODY_BYTES);
+        read.await.map(Self)
     }
 }

@@ -8,11 +8,12 @@ use http::{HeaderMap, StatusCode, header};
 use url::form_urlencoded;
 
 use super::error::OauthError;
-use crate::routes::body::{self, BodyError};
+use crate::routes::body;
 use crate::routes::request::parse_id;
 use crate::secret::hash_of_presented;
 use crate::service::Core;
 use crate::store::App;
+use dailey_http::body::{BodyError, is_content_type};
 
 /// Most parameters in a form.
 const MAX_PARAMETERS: usize = 16;
@@ -22,14 +23,14 @@ pub(super) async fn authenticated_form(
     core: &Core,
     request: Request,
 ) -> Result<(App, BTreeMap<String, String>), OauthError> {
-    if !body::is_content_type(request.headers(), "application/x-www-form-urlencoded") {
+    if !is_content_type(request.headers(), "application/x-www-form-urlencoded") {
         return Err(OauthError::invalid_request(
             "send a form, with Content-Type: application/x-www-form-urlencoded",
         ));
     }
     let basic = basic_credentials(request.headers())?;
     let bytes = body::read(request).await.map_err(|error| match error {
-        BodyError::TooLarge => OauthError {
+        BodyError::TooLarge(_) => OauthError {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             ..OauthError::invalid_request("the form is larger than 16 KiB")
         },
