@@ -63,6 +63,16 @@ pub(crate) enum DescriptionError {
 }
 
 impl Description {
+    /// Nothing but a media type.
+    pub(crate) fn of_type(content_type: &str) -> Self {
+        Self {
+            content_type: content_type.to_owned(),
+            cache_control: None,
+            content_disposition: None,
+            meta: BTreeMap::new(),
+        }
+    }
+
     /// Reads it from an upload's headers.
     pub(crate) fn read(headers: &HeaderMap) -> Result<Self, DescriptionError> {
         let content_type =

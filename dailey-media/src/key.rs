@@ -24,7 +24,12 @@ impl Space {
         }
     }
 
-    /// The configured audience that the token carries.
+    /// A space of the service's own, which no token opens: no audience is empty.
+    pub(crate) fn reserved(purpose: &str) -> Self {
+        Self::new("", purpose)
+    }
+
+    /// The configured audience that the token carries; empty for a [reserved](Self::reserved) space.
     pub fn app_id(&self) -> &str {
         &self.app_id
     }

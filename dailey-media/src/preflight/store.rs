@@ -67,7 +67,7 @@ pub(super) async fn conditional_writes(store: Option<&Store>) -> Outcome {
     }
 }
 
-/// An object that no token can name: its space has no app.
+/// An object that no token can name.
 struct Probe<'a> {
     storage: &'a dyn Storage,
     at: Location,
@@ -79,7 +79,7 @@ impl<'a> Probe<'a> {
         Self {
             storage,
             at: Location {
-                space: Space::new("", "preflight"),
+                space: Space::reserved("preflight"),
                 key: ObjectKey::parse(key).expect("hexadecimal digits are a key"),
             },
         }
@@ -115,12 +115,7 @@ impl<'a> Probe<'a> {
         upload.write(Bytes::from(bytes)).await?;
         let commit = Commit {
             at: self.at.clone(),
-            description: Description {
-                content_type: "application/octet-stream".into(),
-                cache_control: None,
-                content_disposition: None,
-                meta: std::collections::BTreeMap::new(),
-            },
+            description: Description::of_type("application/octet-stream"),
             conditions: Preconditions::create_only(),
             expected: None,
         };

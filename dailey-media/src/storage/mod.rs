@@ -4,6 +4,7 @@
 
 mod copy;
 pub mod local;
+pub(crate) mod records;
 
 pub(crate) use copy::{Copied, copy_object};
 
