@@ -5,6 +5,7 @@
 //! program can put a file behind it and a test a table.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 use dailey_auth::Environment;
 
@@ -62,6 +63,19 @@ pub fn process_environment(key: &str) -> Option<String> {
 /// A key's text. A key that is set to nothing counts as not set, as in `dailey_auth`.
 pub fn text(lookup: Lookup<'_>, key: &str) -> Option<String> {
     lookup(key).filter(|value| !value.is_empty())
+}
+
+/// The permission bits that the file of a secret must not have: others' all, the group's all.
+///
+/// What systemd hands to a service (`LoadCredential`, in the folder `CREDENTIALS_DIRECTORY`) belongs to root, and an
+/// access list lets the service read it; that shows as readable by the group.
+pub fn secret_file_mask(lookup: Lookup<'_>, path: &Path) -> u32 {
+    let credentials = text(lookup, "CREDENTIALS_DIRECTORY");
+    if credentials.is_some_and(|folder| path.parent() == Some(Path::new(&folder))) {
+        0o037
+    } else {
+        0o077
+    }
 }
 
 /// `PORT`: 1 to 65535.
@@ -162,6 +176,26 @@ mod tests {
         assert!(!error.to_string().contains("secret"));
         let error = with("TRUSTED_PROXIES", "secret", trusted_proxies).unwrap_err();
         assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_credential_of_systemd_may_show_as_readable_by_the_group() {
+        let mask = |path: &str| {
+            with(
+                "CREDENTIALS_DIRECTORY",
+                "/run/credentials/a.service",
+                |lookup| secret_file_mask(lookup, Path::new(path)),
+            )
+        };
+        assert_eq!(mask("/run/credentials/a.service/secret"), 0o037);
+        for path in [
+            "/etc/secret",
+            "/run/credentials/a.service/../secret",
+            "secret",
+        ] {
+            assert_eq!(mask(path), 0o077, "{path}");
+        }
+        assert_eq!(secret_file_mask(&|_| None, Path::new("/etc/secret")), 0o077);
     }
 
     #[test]

@@ -38,7 +38,8 @@ impl SystemdPart {
 
     /// The command; arguments are still to be added.
     pub fn analyze(&self) -> Command {
-        self.unpacked.command("usr/bin/systemd-analyze")
+        self.unpacked
+            .command_with("usr/bin/systemd-analyze", "systemd")
     }
 
     /// The folder that stands for `/`.

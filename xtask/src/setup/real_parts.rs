@@ -1,6 +1,6 @@
 //! Real servers of others, unpacked by the crate `testbed`.
 
-use testbed::parts::{MysqlPart, NginxPart, SshdPart, SystemdPart};
+use testbed::parts::{MysqlPart, NginxPart, Pm2Part, SshdPart, SystemdPart};
 
 use crate::stop::{Outcome, Stop};
 
@@ -10,6 +10,7 @@ pub(crate) fn real_parts() -> Outcome<()> {
         .and_then(|_| SshdPart::set_up())
         .and_then(|_| NginxPart::set_up())
         .and_then(|_| SystemdPart::set_up())
+        .and_then(|_| Pm2Part::set_up())
         .map(drop)
         .map_err(|error| Stop::because(error.to_string()))
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
 use testbed::mysql::Standing;
-use testbed::parts::{MysqlPart, NginxPart, PartError, SshdPart, SystemdPart};
+use testbed::parts::{MysqlPart, NginxPart, PartError, Pm2Part, SshdPart, SystemdPart};
 
 use crate::stop::{Interrupt, Outcome, Stop};
 use crate::terminal::{Terminal, indented, spoken};
@@ -42,6 +42,8 @@ pub(crate) enum Part {
     Nginx,
     /// What checks the units; `up` unpacks it
     Systemd,
+    /// What keeps the services running; `up` installs it in a folder of its own
+    Pm2,
 }
 
 /// Does it.
@@ -54,18 +56,24 @@ pub(crate) fn run(
     let (Action::Up { part } | Action::Down { part } | Action::Status { part }) = action;
     let parts = match part {
         Some(part) => vec![part],
-        None => vec![Part::Sshd, Part::Nginx, Part::Systemd, Part::Mysql],
+        None => vec![
+            Part::Sshd,
+            Part::Nginx,
+            Part::Systemd,
+            Part::Pm2,
+            Part::Mysql,
+        ],
     };
     let done = parts.into_iter().try_for_each(|part| match (action, part) {
         (Action::Up { .. }, Part::Mysql) => up(workspace, terminal, interrupt),
         (Action::Down { .. }, Part::Mysql) => down(workspace, terminal),
         (Action::Status { .. }, Part::Mysql) => status(workspace, terminal),
-        (Action::Up { .. }, Part::Sshd | Part::Nginx | Part::Systemd) => {
+        (Action::Up { .. }, Part::Sshd | Part::Nginx | Part::Systemd | Part::Pm2) => {
             let (name, version) = unpacked(part, To::SetUp);
             unpacked_now(terminal, name, version)
         }
-        (Action::Down { .. }, Part::Sshd | Part::Nginx | Part::Systemd) => Ok(()),
-        (Action::Status { .. }, Part::Sshd | Part::Nginx | Part::Systemd) => {
+        (Action::Down { .. }, Part::Sshd | Part::Nginx | Part::Systemd | Part::Pm2) => Ok(()),
+        (Action::Status { .. }, Part::Sshd | Part::Nginx | Part::Systemd | Part::Pm2) => {
             let (name, version) = unpacked(part, To::Find);
             terminal.line(&match version {
                 Ok(version) => format!("{name} {version} is unpacked"),
@@ -145,6 +153,14 @@ fn unpacked(part: Part, to: To) -> (&'static str, Result<String, PartError>) {
                 SystemdPart::set_up()
             };
             ("systemd", found.map(|part| part.version().to_owned()))
+        }
+        Part::Pm2 => {
+            let found = if find {
+                Pm2Part::find()
+            } else {
+                Pm2Part::set_up()
+            };
+            ("pm2", found.map(|part| part.version().to_owned()))
         }
         Part::Sshd | Part::Mysql => {
             let found = if find {

@@ -1,0 +1,1 @@
+//! PM2 itself with the file of `deploy/pm2`.
