@@ -7,9 +7,12 @@ const path = require("node:path");
 // Where `docs/operate.md` puts everything.
 const home = process.env.DAILEY_HOME || "/srv/dailey";
 
-// The settings of one program: its `.env`, read when pm2 starts or restarts it with --update-env.
+// The settings of a program that does not read its `.env` itself: read when pm2 starts it, or restarts it from this
+// file with --update-env.
 function settings(name) {
   const file = path.join(home, name, ".env");
+  // Where `--only core` starts Core before there is anything else.
+  if (!fs.existsSync(file)) return {};
   if ((fs.statSync(file).mode & 0o077) !== 0) {
     throw new Error(`${file} may be read by others: chmod 600 it`);
   }
@@ -25,7 +28,7 @@ function settings(name) {
   return Object.fromEntries(pairs);
 }
 
-function program(name, script, args, rest) {
+function program(name, script, args, env, rest) {
   return {
     name,
     script: path.join(home, "bin", script),
@@ -42,22 +45,27 @@ function program(name, script, args, rest) {
     // They end in order on SIGINT, which pm2 sends (and on SIGTERM, with PM2_KILL_SIGNAL): 5 s for the proxy to
     // notice, 25 s for requests under way.
     kill_timeout: 35_000,
-    env: { NODE_ENV: "production", DAILEY_ENV: "production", ...settings(name) },
+    env: { NODE_ENV: "production", DAILEY_ENV: "production", ...env },
     ...rest,
   };
 }
 
 const programs = [
-  program("core", "dailey-core", "serve", { max_memory_restart: "512M" }),
-  program("dmapi", "dailey-media", "serve", { max_memory_restart: "1G" }),
+  // Core reads its own, again on SIGHUP; what came through here would win over it.
+  program("core", "dailey-core", "serve", {}, { max_memory_restart: "512M" }),
+  program("dmapi", "dailey-media", "serve", settings("dmapi"), { max_memory_restart: "1G" }),
 ];
 
 // Only where there are two database servers to compare.
 if (fs.existsSync(path.join(home, "core-replica-health", ".env"))) {
   programs.push(
-    program("core-replica-health", "core-replica-health", "watch --state-file state.json --metrics-file metrics.prom", {
-      kill_timeout: 10_000,
-    }),
+    program(
+      "core-replica-health",
+      "core-replica-health",
+      "watch --state-file state.json --metrics-file metrics.prom",
+      settings("core-replica-health"),
+      { kill_timeout: 10_000 },
+    ),
   );
 }
 
