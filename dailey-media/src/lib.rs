@@ -17,6 +17,8 @@ mod cursor;
 mod description;
 mod digest;
 mod key;
+mod link;
+mod link_base;
 mod link_secret;
 mod preconditions;
 pub mod preflight;

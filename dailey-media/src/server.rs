@@ -12,6 +12,7 @@ use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
 
 use crate::access::Access;
+use crate::link_base::LinkBase;
 use crate::link_secret::{self, IfMissing, LinkSecretError};
 use crate::rate::RateLimits;
 use crate::routes::{self, App, Draining};
@@ -46,7 +47,7 @@ pub enum StartError {
     /// The verifier's settings.
     #[error(transparent)]
     Verifier(#[from] ConfigError),
-    /// The secret that signs cursors.
+    /// The secret that signs links and cursors.
     #[error(transparent)]
     LinkSecret(#[from] LinkSecretError),
     /// The folder of the objects.
@@ -129,6 +130,7 @@ async fn service(
         access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
         storage: Arc::new(storage),
         link_secret: Arc::new(link_secret),
+        link_base: LinkBase::new(settings.trusted_proxies.clone(), None),
         draining,
     };
     let metrics = Metrics::new();

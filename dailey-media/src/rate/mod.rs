@@ -5,7 +5,8 @@
 //! | --- | --- | --- | --- |
 //! | `read` | a subject, reading and listing | 600 | 100 |
 //! | `write` | a subject, changing | 120 | 30 |
-//! | `stranger` | an address, by requests without a good token | 60 | 20 |
+//! | `stranger` | an address, by requests without a good token or link | 60 | 20 |
+//! | `link` | an address, by good links | 600 | 100 |
 //! | `validate` | an address, at `/api/auth/validate` | 30 | 30 |
 
 mod limiter;
@@ -47,6 +48,7 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
 const READ: Rate = rate("read", 600, 100);
 const WRITE: Rate = rate("write", 120, 30);
 const STRANGER: Rate = rate("stranger", 60, 20);
+const LINK: Rate = rate("link", 600, 100);
 const VALIDATE: Rate = rate("validate", 30, 30);
 
 /// Whether requests are limited.
@@ -67,6 +69,7 @@ struct Limiters {
     reads: Limiter<Space>,
     writes: Limiter<Space>,
     strangers: Limiter<IpAddr>,
+    links: Limiter<IpAddr>,
     validations: Limiter<IpAddr>,
 }
 
@@ -104,6 +107,7 @@ impl RateLimits {
                 reads: Limiter::new(READ),
                 writes: Limiter::new(WRITE),
                 strangers: Limiter::new(STRANGER),
+                links: Limiter::new(LINK),
                 validations: Limiter::new(VALIDATE),
             })
         }))
@@ -123,6 +127,11 @@ impl RateLimits {
     /// A request without a good token.
     pub(crate) fn stranger(&self) -> Result<(), Problem> {
         self.limited(|limiters| Some(limiters.strangers.take(address()?)))
+    }
+
+    /// A request by a good link, in place of a token.
+    pub(crate) fn link(&self) -> Result<(), Problem> {
+        self.limited(|limiters| Some(limiters.links.take(address()?)))
     }
 
     /// A request to have a token validated.

@@ -2,7 +2,9 @@
 
 mod copying;
 mod health;
+mod links;
 mod listing;
+mod presigning;
 mod reading;
 mod removing;
 mod validate;
@@ -20,6 +22,7 @@ use http::{StatusCode, Uri};
 
 use crate::access::Access;
 use crate::key::{KeyError, ObjectKey};
+use crate::link_base::LinkBase;
 use crate::preconditions::MalformedPrecondition;
 use crate::rate;
 use crate::representation;
@@ -40,6 +43,7 @@ pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) link_secret: Arc<hmac::Key>,
+    pub(crate) link_base: LinkBase,
     pub(crate) draining: Draining,
 }
 
@@ -67,6 +71,11 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
                 .put(writing::put)
                 .delete(removing::delete),
         )
+        .route(
+            "/api/links/{*key}",
+            get(links::get).head(links::head).put(links::put),
+        )
+        .route("/api/media-ops/presign", post(presigning::presign))
         .route("/api/media-ops/copy", post(copying::copy))
         .route("/api/media-ops/move", post(copying::rename))
         .route("/api/media-ops/delete", post(removing::delete_many))

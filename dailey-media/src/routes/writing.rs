@@ -43,12 +43,22 @@ pub(super) async fn put(
         space,
         key: key(&uri)?,
     };
-    refuse_parts(&headers)?;
-    let description = Description::read(&headers)
+    receive_object(&app, at, &headers, body).await
+}
+
+/// Stores the body at `at` for whoever may write there.
+pub(super) async fn receive_object(
+    app: &App,
+    at: Location,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    refuse_parts(headers)?;
+    let description = Description::read(headers)
         .map_err(|error| bad_request("description_invalid", error.to_string()))?;
-    let expected = digest::expected(&headers)
+    let expected = digest::expected(headers)
         .map_err(|error| bad_request("digest_invalid", error.to_string()))?;
-    let conditions = Preconditions::read(&headers).map_err(malformed_condition)?;
+    let conditions = Preconditions::read(headers).map_err(malformed_condition)?;
     if body.size_hint().lower() > MAX_BODY_BYTES {
         return Err(Problem::body_too_large(MAX_BODY_BYTES));
     }

@@ -4,9 +4,11 @@
 
 mod copy;
 pub mod local;
+mod presign;
 pub(crate) mod records;
 
 pub(crate) use copy::{Copied, copy_object};
+pub use presign::{LinkMethod, LinkRequest, MAX_LINK_SECONDS, SignedRequest};
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -57,6 +59,12 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// One page of the objects in `space`, by the bytes of their keys.
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page>;
+
+    /// A link that the store itself answers to whoever has it; `None` where the service is to sign
+    /// and answer links itself.
+    fn presign<'a>(&'a self, _link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Proves that the store can be written and read now.
     fn probe(&self) -> Pending<'_, ()>;

@@ -10,6 +10,7 @@ mod crash;
 mod health;
 mod isolation;
 mod keys;
+mod links;
 mod listing;
 mod objects;
 mod operations;
