@@ -93,6 +93,13 @@ impl Access {
         if !token.has_scope(scope.as_str()) {
             return Err(insufficient(scope));
         }
+        let space = self.whose(token)?;
+        self.limits.subject(&space, scope)?;
+        Ok(space)
+    }
+
+    /// The space that the token is about, whatever it may do there.
+    pub(crate) fn whose(&self, token: &Verified) -> Result<Space, Problem> {
         let claims = token.claims();
         let ours: BTreeSet<&str> = claims
             .audiences()
@@ -100,11 +107,7 @@ impl Access {
             .collect();
         let mut ours = ours.into_iter();
         match (ours.next(), ours.next()) {
-            (Some(app_id), None) => {
-                let space = Space::new(app_id, claims.subject());
-                self.limits.subject(&space, scope)?;
-                Ok(space)
-            }
+            (Some(app_id), None) => Ok(Space::new(app_id, claims.subject())),
             _ => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "audience_ambiguous",

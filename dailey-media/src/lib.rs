@@ -16,6 +16,7 @@ mod access;
 mod cursor;
 mod description;
 mod digest;
+mod idempotency;
 mod key;
 mod link;
 mod link_base;

@@ -77,6 +77,8 @@ struct Limiters {
 struct Current {
     address: Option<IpAddr>,
     standing: RefCell<Option<Standing>>,
+    /// It was counted before this part of the work began.
+    counted: bool,
 }
 
 tokio::task_local! {
@@ -89,6 +91,7 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     let current = Current {
         address: address.map(|ClientAddress(address)| network(*address)),
         standing: RefCell::new(None),
+        counted: false,
     };
     let answer = async {
         let mut response = next.run(request).await;
@@ -98,6 +101,16 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
         response
     };
     CURRENT.scope(current, answer).await
+}
+
+/// The rest of a request that was counted: in a task of its own, and not counted again.
+pub(crate) fn counted<F: Future>(rest: F) -> impl Future<Output = F::Output> {
+    let current = Current {
+        address: address(),
+        standing: RefCell::new(None),
+        counted: true,
+    };
+    CURRENT.scope(current, rest)
 }
 
 impl RateLimits {
@@ -140,6 +153,12 @@ impl RateLimits {
     }
 
     fn limited(&self, take: impl FnOnce(&Limiters) -> Option<Standing>) -> Result<(), Problem> {
+        if CURRENT
+            .try_with(|current| current.counted)
+            .unwrap_or_default()
+        {
+            return Ok(());
+        }
         let Some(standing) = self.0.as_deref().and_then(take) else {
             return Ok(());
         };

@@ -8,6 +8,7 @@ mod cli;
 mod conditions;
 mod crash;
 mod health;
+mod idempotency;
 mod isolation;
 mod keys;
 mod links;
