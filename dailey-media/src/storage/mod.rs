@@ -47,8 +47,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// The object at `at`, ready to be read.
     fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>>;
 
-    /// Begins an upload. Dropping it before the commit undoes it.
-    fn upload(&self) -> Pending<'_, Box<dyn Upload>>;
+    /// Begins an upload to `target`. Dropping it before the commit undoes it.
+    fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>>;
 
     /// Removes the object at `at`, if `conditions` allow it.
     fn delete<'a>(
@@ -75,18 +75,23 @@ pub trait Upload: Send {
     /// Adds bytes at the end.
     fn write(&mut self, bytes: Bytes) -> Pending<'_, ()>;
 
-    /// Makes the object visible at `commit.at`, if its digest and conditions hold.
+    /// Makes the object visible at its target, if its digest and conditions hold.
     fn commit(self: Box<Self>, commit: Commit) -> Pending<'static, Committed>;
 }
 
-/// What an upload becomes.
+/// What an upload becomes. Some stores must know it before the first byte.
 #[derive(Clone, Debug)]
-pub struct Commit {
+pub struct Target {
     /// Where.
     pub at: Location,
     /// What the client says about it.
     pub description: Description,
-    /// Under which conditions.
+}
+
+/// What must hold for an upload to be stored.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// For what is there.
     pub conditions: Preconditions,
     /// The digest that the bytes must have, when the client gave one.
     pub expected: Option<Sha256>,
