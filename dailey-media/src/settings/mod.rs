@@ -39,7 +39,7 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// The folder of the local store.
     pub root: PathBuf,
-    /// The secret that signs cursors.
+    /// The secret that signs links and cursors.
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
