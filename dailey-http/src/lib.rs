@@ -9,6 +9,7 @@
 //! | [`problem`] | errors as `application/problem+json` (RFC 9457) |
 //! | [`request_id`] | one id for each request, in every response, problem and log line |
 //! | [`client`] | who is at the other end: trusted proxies, client address, direct loopback |
+//! | [`edge`] | in production: hosts that are ours, and no plain http |
 //! | [`cors`] | exact origins, preflights |
 //! | [`headers`] | the security headers of a JSON API |
 //! | [`metrics`] | `OpenMetrics` text, and what every service counts |
@@ -22,6 +23,7 @@
 pub mod body;
 pub mod client;
 pub mod cors;
+pub mod edge;
 pub mod headers;
 pub mod listen;
 pub mod logs;

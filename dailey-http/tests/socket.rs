@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use dailey_auth::Environment;
 use dailey_http::client::{ClientAddress, TrustedProxies};
 use dailey_http::cors::{Cors, Origins};
+use dailey_http::edge::{Edge, PublicOrigin};
 use dailey_http::listen::{self, Drained, Limits};
 use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, request_id};
@@ -487,4 +488,148 @@ async fn cors_answers_exactly_the_listed_origins() {
         );
     }
     assert_eq!(header(&server.get("/id", "").await, "vary"), Some("origin"));
+}
+
+#[tokio::test]
+async fn production_wants_a_host_that_is_ours_and_never_replays_what_came_in_the_clear() {
+    let origin = PublicOrigin::parse("https://media.example").unwrap();
+    let bound = "127.0.0.1".parse().unwrap();
+    let closed = Server::start(Limits::default(), |stack| {
+        stack.edge(Edge::at(origin.clone(), bound))
+    })
+    .await;
+    let nowhere = Server::start(Limits::default(), |stack| {
+        stack.edge(Edge::below("example", bound))
+    })
+    .await;
+    let distrusting = Server::start(Limits::default(), |stack| {
+        let stack = stack.trusted_proxies(TrustedProxies::none());
+        stack.edge(Edge::at(origin, bound))
+    })
+    .await;
+    let open = Server::plain().await;
+    let ours = "host: media.example\r\n";
+    let http = "host: media.example\r\nx-forwarded-proto: http\r\n";
+    let https = "host: media.example\r\nx-forwarded-proto: https\r\n";
+    let both = "host: media.example\r\nx-forwarded-proto: https, http\r\n";
+    for (server, request, lines, status, told) in [
+        (&closed, "GET /id HTTP/1.1", ours, 200, ""),
+        (&closed, "GET /id HTTP/1.1", https, 200, ""),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: media.example:443\r\n",
+            200,
+            "",
+        ),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: 127.0.0.1:9\r\n",
+            200,
+            "",
+        ),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: evil.example\r\n",
+            421,
+            "host_unknown",
+        ),
+        (
+            &closed,
+            "POST /echo HTTP/1.1",
+            "host: evil.example\r\n",
+            421,
+            "host_unknown",
+        ),
+        // RFC 9112 3.2.2: the target's authority counts.
+        (
+            &closed,
+            "GET http://evil.example/id HTTP/1.1",
+            ours,
+            421,
+            "host_unknown",
+        ),
+        (
+            &closed,
+            "GET http://media.example/id HTTP/1.1",
+            "host: evil.example\r\n",
+            200,
+            "",
+        ),
+        (&closed, "GET /id HTTP/1.1", "", 400, "host_invalid"),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: media.example\r\nhost: evil.example\r\n",
+            400,
+            "host_invalid",
+        ),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: media.example@evil.example\r\n",
+            400,
+            "host_invalid",
+        ),
+        (&closed, "GET /id HTTP/1.0", "", 200, ""),
+        (
+            &closed,
+            "GET /id?a=b%20c HTTP/1.1",
+            http,
+            308,
+            "https://media.example/id?a=b%20c",
+        ),
+        (
+            &closed,
+            "HEAD //evil.example/ HTTP/1.1",
+            http,
+            308,
+            "https://media.example//evil.example/",
+        ),
+        // Who cannot make up their mind is taken at the worse word.
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            both,
+            308,
+            "https://media.example/id",
+        ),
+        (&closed, "POST /echo HTTP/1.1", http, 403, "https_required"),
+        (&closed, "PUT /id HTTP/1.1", http, 403, "https_required"),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: evil.example\r\nx-forwarded-proto: http\r\n",
+            421,
+            "host_unknown",
+        ),
+        (&nowhere, "GET /id HTTP/1.1", ours, 200, ""),
+        (&nowhere, "GET /id HTTP/1.1", http, 403, "https_required"),
+        (&distrusting, "GET /id HTTP/1.1", http, 200, ""),
+        (&open, "GET /id HTTP/1.1", http, 200, ""),
+        (&open, "GET /id HTTP/1.1", "host: evil.example\r\n", 200, ""),
+        (&open, "GET /id HTTP/1.1", "", 400, "host_invalid"),
+    ] {
+        let answer = server
+            .send(&format!(
+                "{request}\r\nconnection: close\r\ncontent-length: 0\r\n{lines}\r\n"
+            ))
+            .await;
+        assert!(
+            answer.split(' ').nth(1) == Some(&status.to_string()),
+            "{request} {lines:?}: {answer}"
+        );
+        assert!(header(&answer, "x-request-id").is_some(), "{answer}");
+        match status {
+            308 => assert_eq!(header(&answer, "location"), Some(told)),
+            _ => assert!(body(&answer).contains(told), "{answer}"),
+        }
+        assert_eq!(
+            header(&answer, "strict-transport-security").is_some(),
+            lines == https,
+            "{lines:?}"
+        );
+    }
 }

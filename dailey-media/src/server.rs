@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use dailey_auth::{ConfigError, Environment, Verifier};
 use dailey_http::cors::Cors;
+use dailey_http::edge::Edge;
 use dailey_http::listen::{self, BindError, Limits};
 use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
@@ -22,6 +23,9 @@ use crate::storage::{Storage, StorageError};
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
 const LAME_DUCK: Duration = Duration::from_secs(5);
+
+/// Our names in production, where no origin is configured.
+const DOMAIN: &str = "dailey.cloud";
 
 /// Request headers that a page may send, besides `x-meta-*`.
 const REQUEST_HEADERS: &[&str] = &[
@@ -139,7 +143,17 @@ async fn service(
     Ok(Stack::new(metrics)
         .trusted_proxies(settings.trusted_proxies.clone())
         .cors(cors)
+        .edge(edge(settings))
         .around(routes))
+}
+
+fn edge(settings: &Settings) -> Edge {
+    let bound = settings.address.ip();
+    match (settings.environment(), settings.public_origin.clone()) {
+        (Environment::Development, _) => Edge::open(),
+        (Environment::Production, Some(origin)) => Edge::at(origin, bound),
+        (Environment::Production, None) => Edge::below(DOMAIN, bound),
+    }
 }
 
 async fn refresh(verifier: &Verifier) {

@@ -5,5 +5,6 @@
 
 mod broken;
 mod core;
+mod edge;
 mod gate;
 mod ground;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dailey_auth::Environment;
+use dailey_http::edge::{Edge, PublicOrigin};
 use dailey_http::settings::process_environment;
 use dailey_http::{listen, logs, signals};
 
@@ -65,6 +67,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         Arc::clone(&core),
         settings.trusted_proxies.clone(),
         settings.origins.clone(),
+        edge(&settings)?,
     );
     let chores = async {
         tokio::join!(reload_on_hangup(&core, settings, hangups), sweep(&core));
@@ -77,6 +80,16 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     let _ = store.close().await;
     Ok(())
+}
+
+/// In production Core answers to its issuer's host, and sends plain http there.
+fn edge(settings: &Settings) -> Result<Edge, Failure> {
+    if settings.environment == Environment::Development {
+        return Ok(Edge::open());
+    }
+    let origin = PublicOrigin::parse(&settings.issuer)
+        .map_err(|reason| Failure::new(format!("JWT_ISSUER: {reason}")))?;
+    Ok(Edge::at(origin, settings.listen.ip()))
 }
 
 /// A server that is away does not keep the keys from those who verify tokens: Core serves without it until it is there.
