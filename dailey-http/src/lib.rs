@@ -23,17 +23,18 @@
 pub mod body;
 pub mod client;
 pub mod cors;
+mod deadlines;
 pub mod edge;
 pub mod headers;
 pub mod listen;
 pub mod logs;
 pub mod metrics;
+mod places;
 pub mod problem;
 pub mod request_id;
 pub mod settings;
 pub mod signals;
 mod stack;
-mod stall;
 
 pub use problem::Problem;
 pub use stack::Stack;

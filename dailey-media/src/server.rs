@@ -98,8 +98,10 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
             refresh(&verifier).await;
         }
     };
+    let mut limits = Limits::default();
+    limits.trusted_proxies = settings.trusted_proxies.clone();
     tokio::select! {
-        drained = listen::serve(listener, app, Limits::default(), shutdown) => {
+        drained = listen::serve(listener, app, limits, shutdown) => {
             tracing::info!(?drained, "stopped");
         }
         () = refreshing => {}

@@ -22,9 +22,10 @@ async fn production_answers_to_our_names_alone_and_sends_plain_http_to_the_confi
         let client = reqwest::Client::builder().no_proxy();
         let client = client.redirect(reqwest::redirect::Policy::none());
         let client = client.build().unwrap();
-        let (ours, theirs) = match configured {
-            true => ("media.example", "media.dailey.cloud"),
-            false => ("media.dailey.cloud", "media.example"),
+        let (ours, theirs) = if configured {
+            ("media.example", "media.dailey.cloud")
+        } else {
+            ("media.dailey.cloud", "media.example")
         };
         for (method, host, proto, status, code) in [
             ("GET", ours, "https", 200, ""),

@@ -69,11 +69,13 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         settings.origins.clone(),
         edge(&settings)?,
     );
+    let mut limits = listen::Limits::default();
+    limits.trusted_proxies = settings.trusted_proxies.clone();
     let chores = async {
         tokio::join!(reload_on_hangup(&core, settings, hangups), sweep(&core));
     };
     tokio::select! {
-        drained = listen::serve(listener, app, listen::Limits::default(), terminate) => {
+        drained = listen::serve(listener, app, limits, terminate) => {
             tracing::info!(?drained, "stopped");
         }
         () = chores => {}
