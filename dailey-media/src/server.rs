@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use dailey_auth::{ConfigError, Environment, Verifier};
 use dailey_http::cors::Cors;
+use dailey_http::edge::Edge;
 use dailey_http::listen::{self, BindError, Limits};
 use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
@@ -27,6 +28,9 @@ const LAME_DUCK: Duration = Duration::from_secs(5);
 
 /// How often what nobody needs any more is removed.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// Our names in production, where no origin is configured.
+const DOMAIN: &str = "dailey.cloud";
 
 /// Request headers that a page may send, besides `x-meta-*`.
 const REQUEST_HEADERS: &[&str] = &[
@@ -100,8 +104,10 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
             refresh(&verifier).await;
         }
     };
+    let mut limits = Limits::default();
+    limits.trusted_proxies = settings.trusted_proxies.clone();
     tokio::select! {
-        drained = listen::serve(listener, router, Limits::default(), shutdown) => {
+        drained = listen::serve(listener, router, limits, shutdown) => {
             tracing::info!(?drained, "stopped");
         }
         () = refreshing => {}
@@ -155,6 +161,7 @@ async fn service(
     let router = Stack::new(metrics)
         .trusted_proxies(settings.trusted_proxies.clone())
         .cors(cors)
+        .edge(edge(settings))
         .around(inside);
     Ok(Service { router, storage })
 }
@@ -170,6 +177,15 @@ async fn sweep(storage: &dyn Storage) {
             }
         }
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+fn edge(settings: &Settings) -> Edge {
+    let bound = settings.address.ip();
+    match (settings.environment(), settings.public_origin.clone()) {
+        (Environment::Development, _) => Edge::open(),
+        (Environment::Production, Some(origin)) => Edge::at(origin, bound),
+        (Environment::Production, None) => Edge::below(DOMAIN, bound),
     }
 }
 
