@@ -31,7 +31,7 @@ pub mod server;
 pub mod settings;
 pub mod storage;
 
-pub use description::Description;
+pub use description::{Description, DescriptionError};
 pub use digest::Sha256;
 pub use key::{KeyError, MAX_KEY_BYTES, MAX_SEGMENT_BYTES, ObjectKey, Space};
 pub use preconditions::{Preconditions, Validators};

@@ -18,11 +18,13 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use http::HeaderMap;
 
 use crate::description::Description;
 use crate::digest::Sha256;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
+use crate::representation::{self, Download};
 
 /// Bytes of an entity tag: nobody meets two alike.
 const TAG_BYTES: usize = 16;
@@ -164,6 +166,12 @@ impl Object {
             etag: format!("\"{}\"", HEXLOWER.encode(&tag.as_ref()[..TAG_BYTES])),
             modified_seconds: self.modified_ms / 1000,
         }
+    }
+
+    /// The headers of an answer with its bytes, but for their length: what it is, how it is cached, and
+    /// the policy that keeps it from acting in a browser.
+    pub fn headers(&self, key: &ObjectKey) -> HeaderMap {
+        representation::headers(key, self, &Download::AsStored)
     }
 
     /// Time of the commit.

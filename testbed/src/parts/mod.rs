@@ -5,12 +5,16 @@
 mod apt;
 mod cache;
 mod mysql;
+mod nginx;
 mod sshd;
+mod systemd;
 mod unpacked;
 
 pub use cache::cache_folder;
 pub use mysql::MysqlPart;
+pub use nginx::NginxPart;
 pub use sshd::SshdPart;
+pub use systemd::SystemdPart;
 pub use unpacked::Unpacked;
 
 use std::io;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
 use testbed::mysql::Standing;
-use testbed::parts::{MysqlPart, SshdPart};
+use testbed::parts::{MysqlPart, NginxPart, PartError, SshdPart, SystemdPart};
 
 use crate::stop::{Interrupt, Outcome, Stop};
 use crate::terminal::{Terminal, indented, spoken};
@@ -38,6 +38,10 @@ pub(crate) enum Part {
     Mysql,
     /// An ssh server; tests start their own, so `up` only unpacks it
     Sshd,
+    /// The edge in front of the services; tests start their own, so `up` only unpacks it
+    Nginx,
+    /// What checks the units; `up` unpacks it
+    Systemd,
 }
 
 /// Does it.
@@ -50,18 +54,22 @@ pub(crate) fn run(
     let (Action::Up { part } | Action::Down { part } | Action::Status { part }) = action;
     let parts = match part {
         Some(part) => vec![part],
-        None => vec![Part::Sshd, Part::Mysql],
+        None => vec![Part::Sshd, Part::Nginx, Part::Systemd, Part::Mysql],
     };
     let done = parts.into_iter().try_for_each(|part| match (action, part) {
         (Action::Up { .. }, Part::Mysql) => up(workspace, terminal, interrupt),
         (Action::Down { .. }, Part::Mysql) => down(workspace, terminal),
         (Action::Status { .. }, Part::Mysql) => status(workspace, terminal),
-        (Action::Up { .. }, Part::Sshd) => unpack_sshd(terminal),
-        (Action::Down { .. }, Part::Sshd) => Ok(()),
-        (Action::Status { .. }, Part::Sshd) => {
-            terminal.line(&match SshdPart::find() {
-                Ok(part) => format!("sshd {} is unpacked", part.version()),
-                Err(error) => format!("sshd: {error}"),
+        (Action::Up { .. }, Part::Sshd | Part::Nginx | Part::Systemd) => {
+            let (name, version) = unpacked(part, To::SetUp);
+            unpacked_now(terminal, name, version)
+        }
+        (Action::Down { .. }, Part::Sshd | Part::Nginx | Part::Systemd) => Ok(()),
+        (Action::Status { .. }, Part::Sshd | Part::Nginx | Part::Systemd) => {
+            let (name, version) = unpacked(part, To::Find);
+            terminal.line(&match version {
+                Ok(version) => format!("{name} {version} is unpacked"),
+                Err(error) => format!("{name}: {error}"),
             });
             Ok(())
         }
@@ -111,12 +119,53 @@ fn up(workspace: &Workspace, terminal: &Terminal, interrupt: &Interrupt) -> Outc
     Ok(())
 }
 
-fn unpack_sshd(terminal: &Terminal) -> Outcome<()> {
-    let part = SshdPart::set_up().map_err(|error| Stop::because(error.to_string()))?;
+/// What to do about a part that is only unpacked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    Find,
+    SetUp,
+}
+
+/// The name of a part that is only unpacked, and its version.
+fn unpacked(part: Part, to: To) -> (&'static str, Result<String, PartError>) {
+    let find = to == To::Find;
+    match part {
+        Part::Nginx => {
+            let found = if find {
+                NginxPart::find()
+            } else {
+                NginxPart::set_up()
+            };
+            ("nginx", found.map(|part| part.version().to_owned()))
+        }
+        Part::Systemd => {
+            let found = if find {
+                SystemdPart::find()
+            } else {
+                SystemdPart::set_up()
+            };
+            ("systemd", found.map(|part| part.version().to_owned()))
+        }
+        Part::Sshd | Part::Mysql => {
+            let found = if find {
+                SshdPart::find()
+            } else {
+                SshdPart::set_up()
+            };
+            ("sshd", found.map(|part| part.version().to_owned()))
+        }
+    }
+}
+
+fn unpacked_now(
+    terminal: &Terminal,
+    name: &str,
+    version: Result<String, PartError>,
+) -> Outcome<()> {
+    let version = version.map_err(|error| Stop::because(error.to_string()))?;
     terminal.line(&format!(
-        "{} sshd {} is unpacked; tests start their own",
-        terminal.good("✓"),
-        part.version()
+        "{} {name} {version} is unpacked; tests start their own",
+        terminal.good("✓")
     ));
     Ok(())
 }
