@@ -16,6 +16,9 @@ mod access;
 mod cursor;
 mod description;
 mod digest;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod link_secret;
 mod preconditions;
