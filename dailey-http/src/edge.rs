@@ -87,11 +87,11 @@ impl Edge {
         }))
     }
 
-    /// Where nobody configured an origin: every name in `domain`. There is nowhere to send plain http
-    /// to, so it is refused.
-    pub fn below(domain: &'static str, bound: IpAddr) -> Self {
+    /// Where nobody configured an origin: every name in `domain`. Plain http is sent to `origin`;
+    /// without one there is nowhere to send it to, and it is refused.
+    pub fn below(domain: &'static str, origin: Option<PublicOrigin>, bound: IpAddr) -> Self {
         Self(Some(Production {
-            origin: None,
+            origin,
             names: Names::Below(domain),
             bound,
         }))
@@ -219,7 +219,7 @@ mod tests {
     fn a_name_is_ours_as_a_whole_or_not_at_all() {
         let origin = PublicOrigin::parse("https://media.dailey.cloud").unwrap();
         let at = Edge::at(origin, LOOPBACK);
-        let below = Edge::below("dailey.cloud", LOOPBACK);
+        let below = Edge::below("dailey.cloud", None, LOOPBACK);
         for (host, ours_at, ours_below) in [
             ("media.dailey.cloud", true, true),
             ("MEDIA.dailey.cloud", true, true),
@@ -237,7 +237,7 @@ mod tests {
             assert_eq!(is_ours(&at, host), ours_at, "{host}");
             assert_eq!(is_ours(&below, host), ours_below, "{host}");
         }
-        let everywhere = Edge::below("dailey.cloud", "0.0.0.0".parse().unwrap());
+        let everywhere = Edge::below("dailey.cloud", None, "0.0.0.0".parse().unwrap());
         assert!(is_ours(&everywhere, "203.0.113.7"));
         assert!(!is_ours(&everywhere, "evil.example"));
     }

@@ -16,6 +16,9 @@ mod access;
 mod cursor;
 mod description;
 mod digest;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod idempotency;
 mod key;
 mod link;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use dailey_auth::{ConfigError, Environment, Verifier};
 use dailey_http::cors::Cors;
-use dailey_http::edge::Edge;
+use dailey_http::edge::{Edge, PublicOrigin};
 use dailey_http::listen::{self, BindError, Limits};
 use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
@@ -31,6 +31,9 @@ const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// Our names in production, where no origin is configured.
 const DOMAIN: &str = "dailey.cloud";
+
+/// Where plain http is sent then.
+const ORIGIN: &str = "https://media.dailey.cloud";
 
 /// Request headers that a page may send, besides `x-meta-*`.
 const REQUEST_HEADERS: &[&str] = &[
@@ -185,7 +188,9 @@ fn edge(settings: &Settings) -> Edge {
     match (settings.environment(), settings.public_origin.clone()) {
         (Environment::Development, _) => Edge::open(),
         (Environment::Production, Some(origin)) => Edge::at(origin, bound),
-        (Environment::Production, None) => Edge::below(DOMAIN, bound),
+        (Environment::Production, None) => {
+            Edge::below(DOMAIN, PublicOrigin::parse(ORIGIN).ok(), bound)
+        }
     }
 }
 

@@ -398,7 +398,7 @@ async fn production_wants_a_host_that_is_ours_and_never_replays_what_came_in_the
     })
     .await;
     let nowhere = Server::start(Limits::default(), |stack| {
-        stack.edge(Edge::below("example", bound))
+        stack.edge(Edge::below("example", None, bound))
     })
     .await;
     let distrusting = Server::start(Limits::default(), |stack| {
