@@ -85,6 +85,11 @@ impl TrustedProxies {
         nearest
     }
 
+    /// Whether a trusted proxy says that the client came over https.
+    pub fn came_over_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        self.forwarded_proto(peer, headers) == ForwardedProto::Https
+    }
+
     /// What a trusted proxy says of how the client came.
     pub(crate) fn forwarded_proto(&self, peer: IpAddr, headers: &HeaderMap) -> ForwardedProto {
         if !self.contains(peer) {

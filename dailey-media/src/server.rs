@@ -153,7 +153,13 @@ async fn service(
         access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
         storage: Arc::clone(&storage),
         link_secret: Arc::new(link_secret),
-        link_base: LinkBase::new(settings.trusted_proxies.clone(), None),
+        link_base: LinkBase::new(
+            settings.trusted_proxies.clone(),
+            settings
+                .public_origin
+                .as_ref()
+                .map(|origin| origin.as_str().to_owned()),
+        ),
         draining,
     };
     let metrics = Metrics::new();
