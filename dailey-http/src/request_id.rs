@@ -55,7 +55,7 @@ impl RequestId {
     }
 
     /// Answers `future` under this id: [`current`] is this id inside it.
-    pub(crate) async fn scope<F: Future>(self, future: F) -> F::Output {
+    pub async fn scope<F: Future>(self, future: F) -> F::Output {
         CURRENT.scope(self, future).await
     }
 

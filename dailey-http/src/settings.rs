@@ -11,6 +11,7 @@ use dailey_auth::Environment;
 
 use crate::client::TrustedProxies;
 use crate::cors::Origins;
+use crate::edge::PublicOrigin;
 
 /// Where settings come from: a key's text, if it is set.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -138,6 +139,17 @@ pub fn origins(
             Origins::parse(&text, environment).map_err(|reason| SettingsError::invalid(key, reason))
         }
     }
+}
+
+/// `PUBLIC_ORIGIN`: where the public reaches the service.
+///
+/// # Errors
+/// The value is not an exact https origin.
+pub fn public_origin(lookup: Lookup<'_>) -> Result<Option<PublicOrigin>, SettingsError> {
+    text(lookup, "PUBLIC_ORIGIN")
+        .map(|text| PublicOrigin::parse(&text))
+        .transpose()
+        .map_err(|reason| SettingsError::invalid("PUBLIC_ORIGIN", reason))
 }
 
 #[cfg(test)]

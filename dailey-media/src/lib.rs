@@ -16,7 +16,13 @@ mod access;
 mod cursor;
 mod description;
 mod digest;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod idempotency;
 mod key;
+mod link;
+mod link_base;
 mod link_secret;
 mod preconditions;
 pub mod preflight;

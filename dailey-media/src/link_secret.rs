@@ -1,4 +1,4 @@
-//! The secret that signs list cursors: 32 random bytes or more, in a file of mode 0600.
+//! The secret that signs links and list cursors: 32 random bytes or more, in a file of mode 0600.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

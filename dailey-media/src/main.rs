@@ -76,8 +76,10 @@ Environment:
   CORS_ORIGINS      exact origins, comma-separated
   DAILEY_CORE_URL   Core's base address, asked by the preflight; required in production
   FRONTEND_ENV_FILE the front end's .env.production, read by the preflight; required in production
+  PUBLIC_ORIGIN     https origin that the public uses: production answers to its host alone, and sends plain http
+                    to it [default: https://media.dailey.cloud, answering to every name below dailey.cloud]
   TRUSTED_PROXIES   addresses or networks whose forwarding headers are believed, or `none` [default: loopback]
-  LINK_SECRET_FILE  32 random bytes or more, mode 0600: signs list cursors; required in production
+  LINK_SECRET_FILE  32 random bytes or more, mode 0600: signs links and list cursors; required in production
   RATE_LIMIT        `off` switches the rate limits off, in development only
   RUST_LOG          log levels [default: info]
 

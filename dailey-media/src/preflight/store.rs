@@ -9,7 +9,7 @@ use crate::key::{ObjectKey, Space};
 use crate::preconditions::Preconditions;
 use crate::settings::Draft;
 use crate::storage::local::LocalStorage;
-use crate::storage::{Commit, Committed, Deletion, Location, Storage, StorageError};
+use crate::storage::{Commit, Committed, Deletion, Location, Storage, StorageError, Target};
 
 use super::{Outcome, SEE_CONFIG, failed};
 
@@ -111,11 +111,13 @@ impl<'a> Probe<'a> {
     }
 
     async fn create(&self, bytes: Vec<u8>) -> Result<Committed, StorageError> {
-        let mut upload = self.storage.upload().await?;
-        upload.write(Bytes::from(bytes)).await?;
-        let commit = Commit {
+        let target = Target {
             at: self.at.clone(),
             description: Description::of_type("application/octet-stream"),
+        };
+        let mut upload = self.storage.upload(target).await?;
+        upload.write(Bytes::from(bytes)).await?;
+        let commit = Commit {
             conditions: Preconditions::create_only(),
             expected: None,
         };

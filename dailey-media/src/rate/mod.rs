@@ -5,7 +5,8 @@
 //! | --- | --- | --- | --- |
 //! | `read` | a subject, reading and listing | 600 | 100 |
 //! | `write` | a subject, changing | 120 | 30 |
-//! | `stranger` | an address, by requests without a good token | 60 | 20 |
+//! | `stranger` | an address, by requests without a good token or link | 60 | 20 |
+//! | `link` | an address, by good links | 600 | 100 |
 //! | `validate` | an address, at `/api/auth/validate` | 30 | 30 |
 
 mod limiter;
@@ -47,6 +48,7 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
 const READ: Rate = rate("read", 600, 100);
 const WRITE: Rate = rate("write", 120, 30);
 const STRANGER: Rate = rate("stranger", 60, 20);
+const LINK: Rate = rate("link", 600, 100);
 const VALIDATE: Rate = rate("validate", 30, 30);
 
 /// Whether requests are limited.
@@ -67,6 +69,7 @@ struct Limiters {
     reads: Limiter<Space>,
     writes: Limiter<Space>,
     strangers: Limiter<IpAddr>,
+    links: Limiter<IpAddr>,
     validations: Limiter<IpAddr>,
 }
 
@@ -74,6 +77,8 @@ struct Limiters {
 struct Current {
     address: Option<IpAddr>,
     standing: RefCell<Option<Standing>>,
+    /// It was counted before this part of the work began.
+    counted: bool,
 }
 
 tokio::task_local! {
@@ -86,6 +91,7 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     let current = Current {
         address: address.map(|ClientAddress(address)| network(*address)),
         standing: RefCell::new(None),
+        counted: false,
     };
     let answer = async {
         let mut response = next.run(request).await;
@@ -97,6 +103,16 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     CURRENT.scope(current, answer).await
 }
 
+/// The rest of a request that was counted: in a task of its own, and not counted again.
+pub(crate) fn counted<F: Future>(rest: F) -> impl Future<Output = F::Output> {
+    let current = Current {
+        address: address(),
+        standing: RefCell::new(None),
+        counted: true,
+    };
+    CURRENT.scope(current, rest)
+}
+
 impl RateLimits {
     pub(crate) fn new(limit: RateLimit) -> Self {
         Self((limit == RateLimit::On).then(|| {
@@ -104,6 +120,7 @@ impl RateLimits {
                 reads: Limiter::new(READ),
                 writes: Limiter::new(WRITE),
                 strangers: Limiter::new(STRANGER),
+                links: Limiter::new(LINK),
                 validations: Limiter::new(VALIDATE),
             })
         }))
@@ -125,12 +142,23 @@ impl RateLimits {
         self.limited(|limiters| Some(limiters.strangers.take(address()?)))
     }
 
+    /// A request by a good link, in place of a token.
+    pub(crate) fn link(&self) -> Result<(), Problem> {
+        self.limited(|limiters| Some(limiters.links.take(address()?)))
+    }
+
     /// A request to have a token validated.
     pub(crate) fn validation(&self) -> Result<(), Problem> {
         self.limited(|limiters| Some(limiters.validations.take(address()?)))
     }
 
     fn limited(&self, take: impl FnOnce(&Limiters) -> Option<Standing>) -> Result<(), Problem> {
+        if CURRENT
+            .try_with(|current| current.counted)
+            .unwrap_or_default()
+        {
+            return Ok(());
+        }
         let Some(standing) = self.0.as_deref().and_then(take) else {
             return Ok(());
         };

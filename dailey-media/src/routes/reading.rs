@@ -19,10 +19,21 @@ pub(super) async fn get(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let (at, conditions) = target(&app, &headers, &uri).await?;
+    let at = target(&app, &headers, &uri).await?;
+    whole_or_part(&app, &at, &headers, &uri).await
+}
+
+/// The object at `at` for whoever may read it.
+pub(super) async fn whole_or_part(
+    app: &App,
+    at: &Location,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let conditions = Preconditions::read(headers).map_err(malformed_condition)?;
     let Opened { object, content } = app
         .storage
-        .open(&at)
+        .open(at)
         .await
         .map_err(failed)?
         .ok_or_else(absent)?;
@@ -30,8 +41,8 @@ pub(super) async fn get(
         return Ok(answer);
     }
     let mut out = representation::headers(&at.key, &object, &Download::from_query(uri.query()));
-    let wanted = if preconditions::if_range_holds(&headers, &object.validators()) {
-        range::wanted(&headers, object.size)
+    let wanted = if preconditions::if_range_holds(headers, &object.validators()) {
+        range::wanted(headers, object.size)
     } else {
         Wanted::Whole
     };
@@ -54,10 +65,21 @@ pub(super) async fn head(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let (at, conditions) = target(&app, &headers, &uri).await?;
+    let at = target(&app, &headers, &uri).await?;
+    without_bytes(&app, &at, &headers, &uri).await
+}
+
+/// What [`whole_or_part`] would send, without the bytes.
+pub(super) async fn without_bytes(
+    app: &App,
+    at: &Location,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let conditions = Preconditions::read(headers).map_err(malformed_condition)?;
     let object = app
         .storage
-        .stat(&at)
+        .stat(at)
         .await
         .map_err(failed)?
         .ok_or_else(absent)?;
@@ -69,20 +91,10 @@ pub(super) async fn head(
     Ok((out, Body::empty()).into_response())
 }
 
-async fn target(
-    app: &App,
-    headers: &HeaderMap,
-    uri: &Uri,
-) -> Result<(Location, Preconditions), Problem> {
+async fn target(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Location, Problem> {
     let space = app.access.space(headers, Scope::Read).await?;
-    let at = Location {
-        space,
-        key: key(uri)?,
-    };
-    Ok((
-        at,
-        Preconditions::read(headers).map_err(malformed_condition)?,
-    ))
+    let key = key(uri)?;
+    Ok(Location { space, key })
 }
 
 /// The answer when the conditions make the object itself needless.

@@ -17,7 +17,7 @@ use crate::access::Scope;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
 use crate::preconditions::Preconditions;
-use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Upload};
+use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Target, Upload};
 
 /// Largest body: below the 100 MB at which the edge in front cuts.
 const MAX_BODY_BYTES: u64 = 95 * 1024 * 1024;
@@ -43,12 +43,22 @@ pub(super) async fn put(
         space,
         key: key(&uri)?,
     };
-    refuse_parts(&headers)?;
-    let description = Description::read(&headers)
+    receive_object(&app, at, &headers, body).await
+}
+
+/// Stores the body at `at` for whoever may write there.
+pub(super) async fn receive_object(
+    app: &App,
+    at: Location,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    refuse_parts(headers)?;
+    let description = Description::read(headers)
         .map_err(|error| bad_request("description_invalid", error.to_string()))?;
-    let expected = digest::expected(&headers)
+    let expected = digest::expected(headers)
         .map_err(|error| bad_request("digest_invalid", error.to_string()))?;
-    let conditions = Preconditions::read(&headers).map_err(malformed_condition)?;
+    let conditions = Preconditions::read(headers).map_err(malformed_condition)?;
     if body.size_hint().lower() > MAX_BODY_BYTES {
         return Err(Problem::body_too_large(MAX_BODY_BYTES));
     }
@@ -66,12 +76,11 @@ pub(super) async fn put(
             return Err(condition_failed(current.as_ref()));
         }
     }
-    let mut upload = app.storage.upload().await.map_err(failed)?;
-    receive(body, &mut *upload).await?;
     let name = at.key.as_str().to_owned();
+    let target = Target { at, description };
+    let mut upload = app.storage.upload(target).await.map_err(failed)?;
+    receive(body, &mut *upload).await?;
     let commit = Commit {
-        at,
-        description,
         conditions,
         expected,
     };

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dailey_auth::{Environment, VerifierSettings};
 use dailey_http::client::TrustedProxies;
 use dailey_http::cors::Origins;
+use dailey_http::edge::PublicOrigin;
 use dailey_http::settings::{self, Lookup, SettingsError};
 use url::{Host, Url};
 
@@ -37,9 +38,11 @@ pub struct Settings {
     pub origins: Origins,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Where the public reaches the service, if the operator says.
+    pub public_origin: Option<PublicOrigin>,
     /// The folder of the local store.
     pub root: PathBuf,
-    /// The secret that signs cursors.
+    /// The secret that signs links and cursors.
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
@@ -88,6 +91,7 @@ pub(crate) struct Draft {
     pub(crate) frontend_env_file: Option<PathBuf>,
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
+    public_origin: Option<PublicOrigin>,
     rate_limit: Option<RateLimit>,
     pub(crate) errors: Vec<SettingError>,
 }
@@ -107,6 +111,8 @@ impl Draft {
             &mut errors,
             settings::trusted_proxies(lookup).map_err(Into::into),
         );
+        let public_origin = settings::public_origin(lookup).map_err(Into::into);
+        let public_origin = keep(&mut errors, public_origin).flatten();
         let root = keep(&mut errors, file::root(lookup, config));
         let link_secret = link_secret(lookup, environment, root.as_deref());
         let link_secret = keep(&mut errors, link_secret).flatten();
@@ -125,6 +131,7 @@ impl Draft {
             frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
             origins,
             trusted_proxies,
+            public_origin,
             rate_limit,
             errors,
         }
@@ -144,6 +151,7 @@ impl Draft {
                 bind: Some(bind),
                 origins: Some(origins),
                 trusted_proxies: Some(trusted_proxies),
+                public_origin,
                 root: Some(root),
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
@@ -154,6 +162,7 @@ impl Draft {
                 address: SocketAddr::new(bind, port),
                 origins,
                 trusted_proxies,
+                public_origin,
                 root,
                 link_secret,
                 rate_limit,
@@ -339,6 +348,11 @@ mod tests {
                 "CORS_ORIGINS: an http origin",
             ),
             (&[("CORS_ORIGINS", "*")], None, "CORS_ORIGINS: `*`"),
+            (
+                &[("PUBLIC_ORIGIN", "http://hush.example")],
+                None,
+                "PUBLIC_ORIGIN: an http origin",
+            ),
             (
                 &[("LINK_SECRET_FILE", "")],
                 None,

@@ -4,9 +4,11 @@
 
 mod copy;
 pub mod local;
+mod presign;
 pub(crate) mod records;
 
 pub(crate) use copy::{Copied, copy_object};
+pub use presign::{LinkMethod, LinkRequest, MAX_LINK_SECONDS, SignedRequest};
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -47,8 +49,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// The object at `at`, ready to be read.
     fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>>;
 
-    /// Begins an upload. Dropping it before the commit undoes it.
-    fn upload(&self) -> Pending<'_, Box<dyn Upload>>;
+    /// Begins an upload to `target`. Dropping it before the commit undoes it.
+    fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>>;
 
     /// Removes the object at `at`, if `conditions` allow it.
     fn delete<'a>(
@@ -60,6 +62,12 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// One page of the objects in `space`, by the bytes of their keys.
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page>;
 
+    /// A link that the store itself answers to whoever has it; `None` where the service is to sign
+    /// and answer links itself.
+    fn presign<'a>(&'a self, _link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Proves that the store can be written and read now.
     fn probe(&self) -> Pending<'_, ()>;
 }
@@ -69,18 +77,23 @@ pub trait Upload: Send {
     /// Adds bytes at the end.
     fn write(&mut self, bytes: Bytes) -> Pending<'_, ()>;
 
-    /// Makes the object visible at `commit.at`, if its digest and conditions hold.
+    /// Makes the object visible at its target, if its digest and conditions hold.
     fn commit(self: Box<Self>, commit: Commit) -> Pending<'static, Committed>;
 }
 
-/// What an upload becomes.
+/// What an upload becomes. Some stores must know it before the first byte.
 #[derive(Clone, Debug)]
-pub struct Commit {
+pub struct Target {
     /// Where.
     pub at: Location,
     /// What the client says about it.
     pub description: Description,
-    /// Under which conditions.
+}
+
+/// What must hold for an upload to be stored.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// For what is there.
     pub conditions: Preconditions,
     /// The digest that the bytes must have, when the client gave one.
     pub expected: Option<Sha256>,

@@ -97,6 +97,21 @@ impl Service {
             .request(method, format!("http://127.0.0.1:{}{path}", self.port))
     }
 
+    /// A request without a token to an address that the service gave.
+    pub(crate) fn at(&self, method: Method, url: &str) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// A POST of `user-1` with a JSON body.
+    pub(crate) async fn post(&self, path: &str, wanted: &Value) -> Response {
+        self.request(Method::POST, path)
+            .header("content-type", "application/json")
+            .body(wanted.to_string())
+            .send()
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn put(&self, key: &str, body: &'static [u8]) -> Response {
         self.request(Method::PUT, &format!("/api/media/{key}"))
             .body(body)

@@ -5,5 +5,7 @@
 
 mod broken;
 mod core;
+mod drain;
+mod edge;
 mod gate;
 mod ground;

@@ -16,13 +16,16 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::layout::{path_of, texts_of};
+
 use self::content::{Stored, Whole};
 use self::layout::Layout;
 use self::listing::{Budget, Waiting};
 use self::upload::{Draft, LocalUpload};
 use super::{
     Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Storage, StorageError,
-    Upload,
+    Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -137,13 +140,14 @@ impl Storage for LocalStorage {
         Box::pin(self.inner.blocking(move |_| open(&path)))
     }
 
-    fn upload(&self) -> Pending<'_, Box<dyn Upload>> {
+    fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>> {
         Box::pin(async {
             let draft = self
                 .inner
                 .blocking(|store| Draft::create(&store.layout.uploads()))
                 .await?;
-            Ok(Box::new(LocalUpload::new(Arc::clone(&self.inner), draft)) as Box<dyn Upload>)
+            let upload = LocalUpload::new(Arc::clone(&self.inner), target, draft);
+            Ok(Box::new(upload) as Box<dyn Upload>)
         })
     }
 

@@ -15,13 +15,14 @@ use uuid::Uuid;
 use super::durable::{self, Name};
 use super::{Current, Inner, object_file};
 use crate::digest::Sha256;
-use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Upload};
+use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Target, Upload};
 
 /// Bytes gathered before a write: each costs a hop to another thread.
 const GATHER_BYTES: usize = 256 * 1024;
 
 pub(super) struct LocalUpload {
     store: Arc<Inner>,
+    target: Target,
     gathered: Vec<u8>,
     /// `None` only while a write is under way or after one was dropped: such an upload is dead.
     draft: Option<Draft>,
@@ -36,9 +37,10 @@ pub(super) struct Draft {
 }
 
 impl LocalUpload {
-    pub(super) fn new(store: Arc<Inner>, draft: Draft) -> Self {
+    pub(super) fn new(store: Arc<Inner>, target: Target, draft: Draft) -> Self {
         Self {
             store,
+            target,
             gathered: Vec::new(),
             draft: Some(draft),
         }
@@ -83,8 +85,9 @@ impl Upload for LocalUpload {
         Box::pin(async move {
             self.flush().await?;
             let draft = self.draft.take().ok_or(DEAD)?;
+            let target = self.target;
             self.store
-                .blocking(move |store| draft.commit(store, &commit))
+                .blocking(move |store| draft.commit(store, target, &commit))
                 .await
         })
     }
@@ -113,7 +116,12 @@ impl Draft {
         Ok(())
     }
 
-    fn commit(mut self, store: &Inner, commit: &Commit) -> Result<Committed, StorageError> {
+    fn commit(
+        mut self,
+        store: &Inner,
+        target: Target,
+        commit: &Commit,
+    ) -> Result<Committed, StorageError> {
         let sha256 = Sha256::from_bytes(self.digest.clone().finish().as_ref()).ok_or(DEAD)?;
         if commit.expected.is_some_and(|expected| expected != sha256) {
             return Ok(Committed::DigestMismatch);
@@ -125,12 +133,12 @@ impl Draft {
             size: self.size,
             sha256,
             modified_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-            description: commit.description.clone(),
+            description: target.description,
         };
         object_file::finish(&mut self.file, &object)?;
         self.file.sync_all()?;
 
-        let path = store.layout.object(&commit.at);
+        let path = store.layout.object(&target.at);
         let _changing = store.changing(&path);
         let current = Current::read(&path)?;
         if !current.allows(&commit.conditions) {
@@ -140,7 +148,7 @@ impl Draft {
             Current::Absent => (Name::New, Replaced::Nothing),
             Current::Object(_) | Current::Damaged => (Name::Any, Replaced::Object),
         };
-        let space = store.layout.space(&commit.at.space);
+        let space = store.layout.space(&target.at.space);
         durable::rename(&self.path, &path, name, &space)?;
         Ok(Committed::Stored { object, replaced })
     }
