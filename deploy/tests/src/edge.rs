@@ -69,13 +69,7 @@ impl Edge {
             Authority::new("the edge's"),
         );
         let pass = edge_ca.client();
-        public_ca.server(&NAMES).write(&folder, "public");
-        fs::write(folder.join("public-ca.pem"), public_ca.pem()).unwrap();
-        fs::write(folder.join("origin-ca.pem"), origin_ca.pem()).unwrap();
         pass.write(&folder, "edge");
-        let text = include_str!("edge.conf").replace("EDGE", "/srv/edge");
-        fs::write(folder.join("nginx.conf"), text).unwrap();
-
         let tls = Path::new("/etc/dailey/tls");
         origin_ca.server(&NAMES).write(tls, "origin");
         fs::write(tls.join("edge-ca.pem"), edge_ca.pem()).unwrap();
@@ -88,10 +82,7 @@ impl Edge {
             .args(["-g", "daemon off;", "-c", "/etc/nginx/nginx.conf"]);
         let mut origin = start("nginx", origin, &folder);
         wait(&mut origin, MACHINE);
-        let mut cloudflare = part.nginx();
-        cloudflare.arg("-c").arg(folder.join("nginx.conf"));
-        let mut cloudflare = start("cloudflare", cloudflare, &folder);
-        wait(&mut cloudflare, CLOUDFLARE);
+        let cloudflare = cloudflare(&folder, &public_ca, &origin_ca);
         Self {
             origin,
             cloudflare,
@@ -106,6 +97,21 @@ impl Edge {
     pub fn public_ca_file(&self) -> PathBuf {
         self.folder.join("public-ca.pem")
     }
+}
+
+/// Starts the stand-in for Cloudflare in `folder`, where what it shows the machine is: `edge.pem`, `edge.key`.
+pub fn cloudflare(folder: &Path, public_ca: &Authority, origin_ca: &Authority) -> Child {
+    let part = NginxPart::find().unwrap_or_else(|error| panic!("{error}"));
+    public_ca.server(&NAMES).write(folder, "public");
+    fs::write(folder.join("public-ca.pem"), public_ca.pem()).unwrap();
+    fs::write(folder.join("origin-ca.pem"), origin_ca.pem()).unwrap();
+    let text = include_str!("edge.conf").replace("EDGE", &folder.display().to_string());
+    fs::write(folder.join("nginx.conf"), text).unwrap();
+    let mut command = part.nginx();
+    command.arg("-c").arg(folder.join("nginx.conf"));
+    let mut cloudflare = start("cloudflare", command, folder);
+    wait(&mut cloudflare, CLOUDFLARE);
+    cloudflare
 }
 
 /// What `docs/operate.md` does for nginx.
@@ -126,7 +132,7 @@ pub fn install() {
 }
 
 /// Whether there are other users in here.
-fn own_users() -> bool {
+pub fn own_users() -> bool {
     fs::read_to_string("/proc/self/uid_map")
         .unwrap()
         .split_whitespace()

@@ -8,6 +8,7 @@
 //! | [`certificates`] | the authorities and certificates of a deployment |
 //! | [`services`] | Core and DMAPI in production on the machine |
 //! | [`edge`] | nginx with the files of `deploy/nginx`, and a stand-in for Cloudflare in front of it |
+//! | [`page`] | the pages of `docs/`, their blocks run in one shell |
 //! | [`recorder`] | a service that keeps what it is sent, byte by byte |
 //! | [`wire`] | one TLS connection, byte by byte |
 
@@ -16,6 +17,7 @@
 
 pub mod certificates;
 pub mod edge;
+pub mod page;
 pub mod programs;
 pub mod recorder;
 pub mod services;

@@ -20,8 +20,8 @@ use dailey_auth::{Verifier, VerifierSettings};
 use dailey_http::settings::{self, process_environment};
 use dailey_http::{Problem, Stack, listen, logs, metrics::Metrics, signals};
 use dailey_media::storage::local::LocalStorage;
-use dailey_media::storage::{Commit, Committed, Location, Storage, StorageError};
-use dailey_media::{Description, ObjectKey, Preconditions, Space};
+use dailey_media::storage::{Commit, Committed, Location, Storage, StorageError, Target};
+use dailey_media::{Description, ObjectKey, Space};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 
@@ -34,7 +34,7 @@ const MAX_UPLOAD: Duration = Duration::from_secs(60);
 struct App {
     verifier: Verifier,
     storage: LocalStorage,
-    app_id: String,
+    audience: String,
 }
 
 /// Where the extractor of `dailey_auth` finds the verifier.
@@ -58,9 +58,9 @@ fn routes(app: App, metrics: &Metrics) -> Router {
 }
 
 /// The object that a request means: the space from the token's claims, the key from the path.
-struct Target(Location);
+struct Own(Location);
 
-impl FromRequestParts<App> for Target {
+impl FromRequestParts<App> for Own {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
@@ -70,7 +70,7 @@ impl FromRequestParts<App> for Target {
         let raw = parts.uri.path().strip_prefix("/api/media/");
         let key = ObjectKey::from_path(raw.unwrap_or_default())
             .map_err(|error| refused("key_invalid", error.to_string()).into_response())?;
-        let space = Space::new(&app.app_id, token.claims().subject());
+        let space = Space::new(&app.audience, token.claims().subject());
         Ok(Self(Location { space, key }))
     }
 }
@@ -79,7 +79,7 @@ async fn validate(Authenticated(token): Authenticated) -> String {
     format!("{}\n", token.claims().subject())
 }
 
-async fn read(State(app): State<App>, Target(at): Target) -> Result<Response, Problem> {
+async fn read(State(app): State<App>, Own(at): Own) -> Result<Response, Problem> {
     let opened = app
         .storage
         .open(&at)
@@ -95,13 +95,14 @@ async fn read(State(app): State<App>, Target(at): Target) -> Result<Response, Pr
 
 async fn put(
     State(app): State<App>,
-    Target(at): Target,
+    Own(at): Own,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let description = Description::read(&headers)
         .map_err(|error| refused("description_invalid", error.to_string()))?;
-    let mut upload = app.storage.upload().await.map_err(failed)?;
+    let target = Target { at, description };
+    let mut upload = app.storage.upload(target).await.map_err(failed)?;
     let receive = async {
         let mut body = Limited::new(body, MAX_BYTES);
         while let Some(frame) = body.frame().await {
@@ -120,13 +121,7 @@ async fn put(
         )
     };
     timeout(MAX_UPLOAD, receive).await.map_err(too_slow)??;
-    let commit = Commit {
-        at,
-        description,
-        conditions: Preconditions::default(),
-        expected: None,
-    };
-    match upload.commit(commit).await.map_err(failed)? {
+    match upload.commit(Commit::default()).await.map_err(failed)? {
         Committed::Stored { .. } => Ok(StatusCode::NO_CONTENT),
         _ => Err(Problem::internal()),
     }
@@ -140,6 +135,10 @@ fn absent() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "object_not_found", "there is none")
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` wants"
+)]
 fn failed(error: StorageError) -> Problem {
     tracing::error!(%error, "the storage failed");
     Problem::unavailable("storage_unavailable", "try again", 5)
@@ -157,7 +156,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = App {
         verifier: verifying.builder().build()?,
         storage: LocalStorage::open("data")?,
-        app_id: app_id.clone(),
+        audience: app_id.clone(),
     };
     let terminated = signals::terminate()?;
     let address = (settings::bind(lookup)?, settings::port(lookup, 4100)?).into();

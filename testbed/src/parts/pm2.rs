@@ -37,9 +37,9 @@ impl Pm2Part {
         KEPT_AS.trim_start_matches("pm2-")
     }
 
-    /// The folder of the command `pm2`, for a PATH.
-    pub fn programs(&self) -> PathBuf {
-        self.folder.join("node_modules/.bin")
+    /// Its folder, with `node_modules` in it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn in_folder(folder: PathBuf) -> Result<Self, PartError> {

@@ -1,1 +1,0 @@
-//! PM2 itself with the file of `deploy/pm2`.
