@@ -13,16 +13,19 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod changes;
 mod cursor;
 mod description;
 mod digest;
 mod idempotency;
 mod key;
+mod key_locks;
 mod link;
 mod link_base;
 mod link_secret;
 mod preconditions;
 pub mod preflight;
+mod quota;
 mod range;
 mod rate;
 mod representation;
@@ -30,6 +33,7 @@ mod routes;
 pub mod server;
 pub mod settings;
 pub mod storage;
+mod upload_slots;
 
 pub use description::Description;
 pub use digest::Sha256;

@@ -1,6 +1,7 @@
 //! Environment and configuration file → [`Settings`], or every reason why not.
 
 mod file;
+mod limits;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use dailey_http::settings::{self, Lookup, SettingsError};
 use url::{Host, Url};
 
 use crate::rate::RateLimit;
+
+pub use limits::Limits;
 
 /// The port that deployments rely on.
 pub const DEFAULT_PORT: u16 = 4100;
@@ -43,6 +46,8 @@ pub struct Settings {
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
+    /// How much may be asked for, stored and sent.
+    pub limits: Limits,
 }
 
 /// Where the link secret is.
@@ -89,6 +94,7 @@ pub(crate) struct Draft {
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
     rate_limit: Option<RateLimit>,
+    limits: Option<Limits>,
     pub(crate) errors: Vec<SettingError>,
 }
 
@@ -108,6 +114,9 @@ impl Draft {
             settings::trusted_proxies(lookup).map_err(Into::into),
         );
         let root = keep(&mut errors, file::root(lookup, config));
+        // What is wrong with the file as a whole is told once.
+        let limits = root.as_ref().map(|_| file::limits(lookup, config));
+        let limits = limits.and_then(|limits| keep(&mut errors, limits));
         let link_secret = link_secret(lookup, environment, root.as_deref());
         let link_secret = keep(&mut errors, link_secret).flatten();
         let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
@@ -126,6 +135,7 @@ impl Draft {
             origins,
             trusted_proxies,
             rate_limit,
+            limits,
             errors,
         }
     }
@@ -147,6 +157,7 @@ impl Draft {
                 root: Some(root),
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
+                limits: Some(limits),
                 errors,
                 ..
             } if errors.is_empty() => Ok(Settings {
@@ -157,6 +168,7 @@ impl Draft {
                 root,
                 link_secret,
                 rate_limit,
+                limits,
             }),
             Self { errors, .. } => Err(errors),
         }
@@ -378,6 +390,46 @@ mod tests {
             ),
             (&[], Some("[storage.local]\nroot = hush\n"), ", line 2: "),
             (&[], Some("[server]\n"), "unknown field `server`"),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = 1\nput_max_mib = 95\n"),
+                ", line 3: unknown field `put_max_mib`",
+            ),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = -1\n"),
+                ", line 2: a value is not of the type",
+            ),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = 5368709121\n"),
+                "put_max_bytes is not 1 to 5368709120",
+            ),
+            (
+                &[],
+                Some("[limits]\nlist_max_objects = 50\n"),
+                "list_default_objects is not 1 to list_max_objects",
+            ),
+            (
+                &[],
+                Some("[limits]\nlist_max_objects = 1001\n"),
+                "list_max_objects is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nbatch_max_keys = 0\n"),
+                "batch_max_keys is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nuploads_per_process = 3\n"),
+                "uploads_per_subject is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nuploads_per_process = 0\n"),
+                "uploads_per_process is not",
+            ),
             (
                 &[],
                 Some("[storage]\ns3 = 'hush'\n"),
