@@ -13,14 +13,17 @@ use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
 
 use crate::access::Access;
+use crate::changes::Changes;
 use crate::idempotency;
 use crate::link_base::LinkBase;
 use crate::link_secret::{self, IfMissing, LinkSecretError};
+use crate::quota::{Quotas, Writers};
 use crate::rate::RateLimits;
 use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings};
 use crate::storage::local::{LocalStorage, OpenError};
 use crate::storage::{Storage, StorageError};
+use crate::upload_slots::UploadSlots;
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
@@ -149,9 +152,14 @@ async fn service(
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
     let storage: Arc<dyn Storage> = Arc::new(storage);
+    // The local store lets nobody else in.
+    let quotas = Quotas::new(&settings.limits, Writers::Alone, Arc::clone(&storage));
     let app = App {
         access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
         storage: Arc::clone(&storage),
+        changes: Changes::new(Arc::clone(&storage), quotas),
+        upload_slots: Arc::new(UploadSlots::new(&settings.limits)),
+        limits: settings.limits,
         link_secret: Arc::new(link_secret),
         link_base: LinkBase::new(
             settings.trusted_proxies.clone(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dailey_http::settings::{self, Lookup};
 use serde::Deserialize;
 
+use super::limits::Limits;
 use super::{DEFAULT_CONFIG_FILE, SettingError};
 
 /// Where objects lie when no file says otherwise.
@@ -18,6 +19,7 @@ const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 #[serde(default, deny_unknown_fields)]
 struct File {
     storage: Storage,
+    limits: Limits,
 }
 
 #[derive(Default, Deserialize)]
@@ -33,16 +35,34 @@ struct Local {
     root: PathBuf,
 }
 
-pub(super) fn root(lookup: Lookup<'_>, config: Option<&Path>) -> Result<PathBuf, SettingError> {
+/// `[limits]`, of a file that [`root`] has found good.
+pub(super) fn limits(lookup: Lookup<'_>, config: Option<&Path>) -> Result<Limits, SettingError> {
+    let Some(path) = path(lookup, config) else {
+        return Ok(Limits::default());
+    };
+    let limits = parse(&path)?.limits;
+    match limits.refusal() {
+        None => Ok(limits),
+        Some(message) => Err(SettingError::File {
+            path,
+            line: None,
+            message: message.to_owned(),
+        }),
+    }
+}
+
+/// The file that is to be read, if there is one.
+fn path(lookup: Lookup<'_>, config: Option<&Path>) -> Option<PathBuf> {
     let named = config
         .map(Path::to_owned)
         .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
-    let path = named
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG_FILE));
-    if named.is_none() && !path.exists() {
+    named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG_FILE)).filter(|path| path.exists()))
+}
+
+pub(super) fn root(lookup: Lookup<'_>, config: Option<&Path>) -> Result<PathBuf, SettingError> {
+    let Some(path) = path(lookup, config) else {
         return Ok(DEFAULT_ROOT.into());
-    }
+    };
     let file = parse(&path)?;
     let refuse = |message: &str| SettingError::File {
         path: path.clone(),

@@ -1,6 +1,7 @@
 //! Environment and configuration file → [`Settings`], or every reason why not.
 
 mod file;
+mod limits;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use dailey_http::settings::{self, Lookup, SettingsError};
 use url::{Host, Url};
 
 use crate::rate::RateLimit;
+
+pub use limits::Limits;
 
 /// The port that deployments rely on.
 pub const DEFAULT_PORT: u16 = 4100;
@@ -46,6 +49,8 @@ pub struct Settings {
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
+    /// How much may be asked for, stored and sent.
+    pub limits: Limits,
 }
 
 /// Where the link secret is.
@@ -93,6 +98,7 @@ pub(crate) struct Draft {
     trusted_proxies: Option<TrustedProxies>,
     public_origin: Option<PublicOrigin>,
     rate_limit: Option<RateLimit>,
+    limits: Option<Limits>,
     pub(crate) errors: Vec<SettingError>,
 }
 
@@ -114,6 +120,9 @@ impl Draft {
         let public_origin = settings::public_origin(lookup).map_err(Into::into);
         let public_origin = keep(&mut errors, public_origin).flatten();
         let root = keep(&mut errors, file::root(lookup, config));
+        // What is wrong with the file as a whole is told once.
+        let limits = root.as_ref().map(|_| file::limits(lookup, config));
+        let limits = limits.and_then(|limits| keep(&mut errors, limits));
         let link_secret = link_secret(lookup, environment, root.as_deref());
         let link_secret = keep(&mut errors, link_secret).flatten();
         let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
@@ -133,6 +142,7 @@ impl Draft {
             trusted_proxies,
             public_origin,
             rate_limit,
+            limits,
             errors,
         }
     }
@@ -155,6 +165,7 @@ impl Draft {
                 root: Some(root),
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
+                limits: Some(limits),
                 errors,
                 ..
             } if errors.is_empty() => Ok(Settings {
@@ -166,6 +177,7 @@ impl Draft {
                 root,
                 link_secret,
                 rate_limit,
+                limits,
             }),
             Self { errors, .. } => Err(errors),
         }
@@ -392,6 +404,46 @@ mod tests {
             ),
             (&[], Some("[storage.local]\nroot = hush\n"), ", line 2: "),
             (&[], Some("[server]\n"), "unknown field `server`"),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = 1\nput_max_mib = 95\n"),
+                ", line 3: unknown field `put_max_mib`",
+            ),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = -1\n"),
+                ", line 2: a value is not of the type",
+            ),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = 5368709121\n"),
+                "put_max_bytes is not 1 to 5368709120",
+            ),
+            (
+                &[],
+                Some("[limits]\nlist_max_objects = 50\n"),
+                "list_default_objects is not 1 to list_max_objects",
+            ),
+            (
+                &[],
+                Some("[limits]\nlist_max_objects = 1001\n"),
+                "list_max_objects is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nbatch_max_keys = 0\n"),
+                "batch_max_keys is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nuploads_per_process = 3\n"),
+                "uploads_per_subject is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nuploads_per_process = 0\n"),
+                "uploads_per_process is not",
+            ),
             (
                 &[],
                 Some("[storage]\ns3 = 'hush'\n"),

@@ -15,5 +15,6 @@ mod links;
 mod listing;
 mod objects;
 mod operations;
+mod quotas;
 mod rates;
 mod service;

@@ -48,9 +48,20 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::in_folder(limits, |_| ()).await
+    }
+
+    /// With this configuration file.
+    pub(crate) async fn configured(toml: &str) -> Self {
+        let write = |folder: &Path| std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+        Self::in_folder(Limits::Off, write).await
+    }
+
+    async fn in_folder(limits: Limits, prepare: impl FnOnce(&Path)) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
+        prepare(folder.path());
         let port = testbed::free_port().unwrap();
         let child = start(folder.path(), port, &issuer, limits);
         let client = Client::builder().no_proxy().build().unwrap();
