@@ -31,7 +31,6 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Whether this process alone writes to the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code)] // `Others` with the first store that several replicas share
 pub(crate) enum Writers {
     Alone,
     Others,

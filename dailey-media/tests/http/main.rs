@@ -18,3 +18,4 @@ mod operations;
 mod quotas;
 mod rates;
 mod service;
+mod store;
