@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod changes;
 mod cursor;
 mod description;
 mod digest;
@@ -21,11 +22,13 @@ mod digest;
 pub mod fuzzing;
 mod idempotency;
 mod key;
+mod key_locks;
 mod link;
 mod link_base;
 mod link_secret;
 mod preconditions;
 pub mod preflight;
+mod quota;
 mod range;
 mod rate;
 mod representation;
@@ -33,6 +36,7 @@ mod routes;
 pub mod server;
 pub mod settings;
 pub mod storage;
+mod upload_slots;
 
 pub use description::{Description, DescriptionError};
 pub use digest::Sha256;

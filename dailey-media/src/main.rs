@@ -80,6 +80,8 @@ Environment:
                     to it [default: https://media.dailey.cloud, answering to every name below dailey.cloud]
   TRUSTED_PROXIES   addresses or networks whose forwarding headers are believed, or `none` [default: loopback]
   LINK_SECRET_FILE  32 random bytes or more, mode 0600: signs links and list cursors; required in production
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
+                    the key of [storage.s3], where the file does not have it
   RATE_LIMIT        `off` switches the rate limits off, in development only
   RUST_LOG          log levels [default: info]
 

@@ -13,14 +13,16 @@ use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
 
 use crate::access::Access;
+use crate::changes::Changes;
 use crate::idempotency;
 use crate::link_base::LinkBase;
 use crate::link_secret::{self, IfMissing, LinkSecretError};
+use crate::quota::{Quotas, Writers};
 use crate::rate::RateLimits;
 use crate::routes::{self, App, Draining};
-use crate::settings::{LinkSecret, Settings};
-use crate::storage::local::{LocalStorage, OpenError};
-use crate::storage::{Storage, StorageError};
+use crate::settings::{LinkSecret, Settings, StorageSettings};
+use crate::storage::{self, OpenError, Storage, StorageError};
+use crate::upload_slots::UploadSlots;
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
@@ -62,11 +64,13 @@ pub enum StartError {
     /// The secret that signs links and cursors.
     #[error(transparent)]
     LinkSecret(#[from] LinkSecretError),
-    /// The folder of the objects.
+    /// The folder or bucket of the objects.
     #[error("storage: {0}")]
     Open(#[from] OpenError),
     /// The store takes nothing.
-    #[error("storage: {0}: make sure that the root may be written to and has space")]
+    #[error(
+        "storage: {0}: make sure that [storage] names the right place, that it may be written to and has space"
+    )]
     Probe(#[from] StorageError),
     /// The address.
     #[error(transparent)]
@@ -141,17 +145,25 @@ async fn service(
     verifier: Verifier,
     draining: Draining,
 ) -> Result<Service, StartError> {
-    let storage = LocalStorage::open(&settings.root)?;
+    let storage = storage::open(&settings.storage)?;
     storage.probe().await?;
     let link_secret = match &settings.link_secret {
         LinkSecret::File(path) => link_secret::load(path, IfMissing::Fail),
         LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
-    let storage: Arc<dyn Storage> = Arc::new(storage);
+    let writers = match &settings.storage {
+        // The local store lets nobody else in.
+        StorageSettings::Local(_) => Writers::Alone,
+        StorageSettings::S3(_) => Writers::Others,
+    };
+    let quotas = Quotas::new(&settings.limits, writers, Arc::clone(&storage));
     let app = App {
         access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
         storage: Arc::clone(&storage),
+        changes: Changes::new(Arc::clone(&storage), quotas),
+        upload_slots: Arc::new(UploadSlots::new(&settings.limits)),
+        limits: settings.limits,
         link_secret: Arc::new(link_secret),
         link_base: LinkBase::new(
             settings.trusted_proxies.clone(),

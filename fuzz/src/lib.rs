@@ -3,9 +3,11 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// The members of an object in their order, a name that stands twice twice.
-pub struct Members(pub Vec<(String, Value)>);
+/// The members of an object in their order, a name that stands twice twice. Values are as they were
+/// written: a number that nobody reads may be larger than any type.
+pub struct Members(pub Vec<(String, Box<RawValue>)>);
 
 impl Members {
     /// What `serde_json` reads; a text that it refuses must not have been accepted.
@@ -14,21 +16,27 @@ impl Members {
     }
 
     /// The one member of this name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<Value> {
         let mut found = self.0.iter().filter(|(other, _)| other == name);
         let value = found.next().map(|(_, value)| value);
         assert!(found.next().is_none(), "no name stands twice");
-        value
+        value.map(|value| serde_json::from_str(value.get()).expect("a value that is read"))
     }
 
     /// The text of the one member of this name.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).map(|value| value.as_str().expect("a text"))
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name)
+            .map(|value| value.as_str().expect("a text").to_owned())
     }
 
-    /// Written anew.
+    /// Written anew, the names in another order.
     pub fn print(&self) -> String {
-        Value::Object(self.0.iter().cloned().collect()).to_string()
+        let member = |(name, value): &(String, Box<RawValue>)| {
+            let name = Value::from(name.as_str());
+            format!("{name}:{value}")
+        };
+        let members: Vec<String> = self.0.iter().rev().map(member).collect();
+        format!("{{{}}}", members.join(","))
     }
 }
 

@@ -6,14 +6,12 @@ use dailey_http::Problem;
 use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use super::{App, failed};
+use super::{App, count, failed};
 use crate::access::Scope;
 use crate::cursor::{self, List};
 use crate::key::MAX_KEY_BYTES;
+use crate::settings::Limits;
 use crate::storage::{Depth, ListQuery, Object};
-
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1000;
 
 /// `GET /api/media?prefix&delimiter&limit&cursor`.
 pub(super) async fn list(
@@ -27,7 +25,7 @@ pub(super) async fn list(
         depth,
         limit,
         cursor,
-    } = Parameters::read(uri.query().unwrap_or_default())?;
+    } = Parameters::read(uri.query().unwrap_or_default(), &app.limits)?;
     let list = List {
         space: &space,
         prefix: &prefix,
@@ -82,7 +80,8 @@ struct Parameters {
 }
 
 impl Parameters {
-    fn read(query: &str) -> Result<Self, Problem> {
+    fn read(query: &str, limits: &Limits) -> Result<Self, Problem> {
+        let most = limits.list_max_objects;
         let (mut prefix, mut delimiter, mut limit, mut cursor) = (None, None, None, None);
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let place = match &*name {
@@ -117,13 +116,14 @@ impl Parameters {
             Some(_) => return Err(invalid("query_invalid", "the delimiter can only be `/`")),
         };
         let limit = match limit.as_deref() {
-            None => DEFAULT_LIMIT,
+            None => count(limits.list_default_objects),
             Some(text) => text
                 .parse()
                 .ok()
-                .filter(|limit| (1..=MAX_LIMIT).contains(limit) && !text.starts_with('+'))
+                .filter(|limit| (1..=count(most)).contains(limit) && !text.starts_with('+'))
                 .ok_or_else(|| {
-                    invalid("query_invalid", "the limit is not a number from 1 to 1000")
+                    let detail = format!("the limit is not a number from 1 to {most}");
+                    Problem::new(StatusCode::BAD_REQUEST, "query_invalid", detail)
                 })?,
         };
         Ok(Self {

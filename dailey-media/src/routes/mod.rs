@@ -22,13 +22,16 @@ use dailey_http::metrics::Metrics;
 use http::{StatusCode, Uri};
 
 use crate::access::Access;
+use crate::changes::Changes;
 use crate::idempotency;
 use crate::key::{KeyError, ObjectKey};
 use crate::link_base::LinkBase;
 use crate::preconditions::MalformedPrecondition;
 use crate::rate;
 use crate::representation;
+use crate::settings::Limits;
 use crate::storage::{Object, Storage, StorageError};
+use crate::upload_slots::UploadSlots;
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";
@@ -44,6 +47,9 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) changes: Changes,
+    pub(crate) upload_slots: Arc<UploadSlots>,
+    pub(crate) limits: Limits,
     pub(crate) link_secret: Arc<hmac::Key>,
     pub(crate) link_base: LinkBase,
     pub(crate) draining: Draining,
@@ -97,6 +103,10 @@ fn operations(app: &App) -> Router<App> {
         .route("/api/media-ops/move", post(copying::rename))
         .route("/api/media-ops/delete", post(removing::delete_many))
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
+}
+
+fn count(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// The key in a request's path, from its raw form: decoded once, here and nowhere else.
@@ -166,7 +176,10 @@ pub(crate) fn failed(error: StorageError) -> Problem {
                 "the storage is full; tell the operator",
             )
         }
-        StorageError::Io(_) => {
+        StorageError::KeyTooLong => {
+            Problem::new(StatusCode::BAD_REQUEST, "key_invalid", error.to_string())
+        }
+        StorageError::Io(_) | StorageError::Remote(_) => {
             tracing::error!(%error, "the storage failed");
             Problem::unavailable(
                 "storage_unavailable",

@@ -14,13 +14,11 @@ use tokio::time::{Instant, timeout};
 
 use super::{App, condition_failed, failed, key, listing, malformed_condition};
 use crate::access::Scope;
+use crate::changes::Room;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
 use crate::preconditions::Preconditions;
 use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Target, Upload};
-
-/// Largest body: below the 100 MB at which the edge in front cuts.
-const MAX_BODY_BYTES: u64 = 95 * 1024 * 1024;
 
 /// Longest pause between two pieces of a body.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
@@ -59,8 +57,9 @@ pub(super) async fn receive_object(
     let expected = digest::expected(headers)
         .map_err(|error| bad_request("digest_invalid", error.to_string()))?;
     let conditions = Preconditions::read(headers).map_err(malformed_condition)?;
-    if body.size_hint().lower() > MAX_BODY_BYTES {
-        return Err(Problem::body_too_large(MAX_BODY_BYTES));
+    let most = app.limits.put_max_bytes;
+    if body.size_hint().lower() > most {
+        return Err(Problem::body_too_large(most));
     }
     // Tried again at the commit, which decides; here it spares the client a useless upload.
     if !conditions.is_empty() {
@@ -76,15 +75,18 @@ pub(super) async fn receive_object(
             return Err(condition_failed(current.as_ref()));
         }
     }
+    let _slot = app.upload_slots.take(&at.space).await?;
+    let mut room = app.changes.room(&at).await?;
+    room.make(body.size_hint().lower()).await?;
     let name = at.key.as_str().to_owned();
     let target = Target { at, description };
     let mut upload = app.storage.upload(target).await.map_err(failed)?;
-    receive(body, &mut *upload).await?;
+    let size = receive(body, most, &mut room, &mut *upload).await?;
     let commit = Commit {
         conditions,
         expected,
     };
-    match upload.commit(commit).await.map_err(failed)? {
+    match room.fill(size, upload.commit(commit)).await? {
         Committed::Stored { object, replaced } => Ok(stored(&name, &object, replaced)),
         Committed::ConditionFailed(current) => Err(condition_failed(current.as_ref())),
         Committed::DigestMismatch => Err(bad_request(
@@ -117,12 +119,18 @@ fn refuse_parts(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn receive(mut body: Body, upload: &mut dyn Upload) -> Result<(), Problem> {
+/// Writes the body to `upload`, `most` bytes at most; how many they were.
+async fn receive(
+    mut body: Body,
+    most: u64,
+    room: &mut Room,
+    upload: &mut dyn Upload,
+) -> Result<u64, Problem> {
     let started = Instant::now();
     let mut received: u64 = 0;
     loop {
         let frame = match timeout(MAX_PAUSE, body.frame()).await {
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(received),
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(_))) => {
                 return Err(bad_request(
@@ -137,9 +145,10 @@ async fn receive(mut body: Body, upload: &mut dyn Upload) -> Result<(), Problem>
             continue;
         };
         received += bytes.len() as u64;
-        if received > MAX_BODY_BYTES {
-            return Err(Problem::body_too_large(MAX_BODY_BYTES));
+        if received > most {
+            return Err(Problem::body_too_large(most));
         }
+        room.make(received).await?;
         if started.elapsed()
             > LEAST_TIME.max(Duration::from_secs(received / LEAST_BYTES_PER_SECOND))
         {

@@ -1,11 +1,13 @@
 //! What every store promises, and the stores.
 //!
-//! The rest of the program knows only [`Storage`]; files are the business of [`local`].
+//! The rest of the program knows only [`Storage`]; files are the business of [`local`], buckets that
+//! of [`s3`].
 
 mod copy;
 pub mod local;
 mod presign;
 pub(crate) mod records;
+pub mod s3;
 
 pub(crate) use copy::{Copied, copy_object};
 pub use presign::{LinkMethod, LinkRequest, MAX_LINK_SECONDS, SignedRequest};
@@ -13,6 +15,7 @@ pub use presign::{LinkMethod, LinkRequest, MAX_LINK_SECONDS, SignedRequest};
 use std::fmt::Debug;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
@@ -25,6 +28,7 @@ use crate::digest::Sha256;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
 use crate::representation::{self, Download};
+use crate::settings::StorageSettings;
 
 /// Bytes of an entity tag: nobody meets two alike.
 const TAG_BYTES: usize = 16;
@@ -230,6 +234,29 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// Takes the store that the settings name into use. Must be called within a runtime.
+///
+/// # Errors
+/// [`OpenError`]
+pub(crate) fn open(settings: &StorageSettings) -> Result<Arc<dyn Storage>, OpenError> {
+    Ok(match settings {
+        StorageSettings::Local(root) => Arc::new(local::LocalStorage::open(root)?),
+        StorageSettings::S3(settings) => Arc::new(s3::S3Storage::open(settings)?),
+    })
+}
+
+/// A store that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Its folder.
+    #[error(transparent)]
+    Local(#[from] local::OpenError),
+    /// Its bucket.
+    #[error(transparent)]
+    S3(#[from] s3::RemoteError),
+}
+
 /// A store that could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -237,6 +264,14 @@ pub enum StorageError {
     /// The disk or the network.
     #[error("the store failed: {0}")]
     Io(#[from] std::io::Error),
+    /// The object store.
+    #[error("the store failed: {0}")]
+    Remote(#[from] s3::RemoteError),
+    /// The key is not too long, but with the space's own name in front it is.
+    #[error(
+        "with the names of its app and subject in front the key is longer than the 1024 bytes that the object store takes"
+    )]
+    KeyTooLong,
     /// Too much is being done already.
     #[error("the store is busy")]
     Busy,

@@ -15,5 +15,7 @@ mod links;
 mod listing;
 mod objects;
 mod operations;
+mod quotas;
 mod rates;
 mod service;
+mod store;

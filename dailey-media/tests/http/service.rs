@@ -1,6 +1,6 @@
 //! A running DMAPI with an issuer of its own, both gone with the test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use testbed::Child;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::store::Store;
 
 pub(crate) const APP: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
@@ -30,6 +32,7 @@ pub(crate) struct Service {
     pub(crate) issuer: Issuer,
     pub(crate) key: SigningKey,
     pub(crate) folder: TempDir,
+    pub(crate) store: Store,
     client: Client,
 }
 
@@ -48,11 +51,23 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::in_folder(limits, |_| ()).await
+    }
+
+    /// With this configuration file.
+    pub(crate) async fn configured(toml: &str) -> Self {
+        let write = |folder: &Path| std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+        Self::in_folder(Limits::Off, write).await
+    }
+
+    async fn in_folder(limits: Limits, prepare: impl FnOnce(&Path)) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
+        prepare(folder.path());
         let port = testbed::free_port().unwrap();
-        let child = start(folder.path(), port, &issuer, limits);
+        let store = Store::of_this_run();
+        let child = start(folder.path(), port, &issuer, limits, &store);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -60,13 +75,26 @@ impl Service {
             issuer,
             key,
             folder,
+            store,
             client,
         }
     }
 
+    /// A folder of the store, where objects are local files.
+    pub(crate) fn local(&self, name: &str) -> Option<PathBuf> {
+        let local = self.store == Store::Local;
+        local.then(|| self.folder.path().join("data/media").join(name))
+    }
+
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
-        self.child = start(self.folder.path(), self.port, &self.issuer, Limits::Off);
+        self.child = start(
+            self.folder.path(),
+            self.port,
+            &self.issuer,
+            Limits::Off,
+            &self.store,
+        );
     }
 
     pub(crate) fn token(&self) -> TokenBuilder {
@@ -137,7 +165,7 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
+fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits, store: &Store) -> Child {
     let mut command = command(folder, port);
     command
         .arg("serve")
@@ -146,6 +174,7 @@ fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
         .env("CORS_ORIGINS", ORIGIN);
+    store.configure(folder, &mut command);
     if limits == Limits::Off {
         command.env("RATE_LIMIT", "off");
     }

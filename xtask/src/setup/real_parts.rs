@@ -1,6 +1,6 @@
 //! Real servers of others, unpacked by the crate `testbed`.
 
-use testbed::parts::{MysqlPart, NginxPart, Pm2Part, SshdPart, SystemdPart};
+use testbed::parts::{MotoPart, MysqlPart, NginxPart, Pm2Part, S3sFsPart, SshdPart, SystemdPart};
 
 use crate::stop::{Outcome, Stop};
 
@@ -11,6 +11,8 @@ pub(crate) fn real_parts() -> Outcome<()> {
         .and_then(|_| NginxPart::set_up())
         .and_then(|_| SystemdPart::set_up())
         .and_then(|_| Pm2Part::set_up())
+        .and_then(|_| MotoPart::set_up())
+        .and_then(|_| S3sFsPart::set_up())
         .map(drop)
         .map_err(|error| Stop::because(error.to_string()))
 }

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
 use testbed::mysql::Standing;
-use testbed::parts::{MysqlPart, NginxPart, PartError, Pm2Part, SshdPart, SystemdPart};
+use testbed::parts::{
+    MotoPart, MysqlPart, NginxPart, PartError, Pm2Part, S3sFsPart, SshdPart, SystemdPart,
+};
 
 use crate::stop::{Interrupt, Outcome, Stop};
 use crate::terminal::{Terminal, indented, spoken};
@@ -44,6 +46,8 @@ pub(crate) enum Part {
     Systemd,
     /// What keeps the services running; `up` installs it in a folder of its own
     Pm2,
+    /// Two S3 servers, moto and s3s-fs; tests start their own, so `up` only sets them up
+    S3,
 }
 
 /// Does it.
@@ -61,6 +65,7 @@ pub(crate) fn run(
             Part::Nginx,
             Part::Systemd,
             Part::Pm2,
+            Part::S3,
             Part::Mysql,
         ],
     };
@@ -68,17 +73,17 @@ pub(crate) fn run(
         (Action::Up { .. }, Part::Mysql) => up(workspace, terminal, interrupt),
         (Action::Down { .. }, Part::Mysql) => down(workspace, terminal),
         (Action::Status { .. }, Part::Mysql) => status(workspace, terminal),
-        (Action::Up { .. }, Part::Sshd | Part::Nginx | Part::Systemd | Part::Pm2) => {
-            let (name, version) = unpacked(part, To::SetUp);
-            unpacked_now(terminal, name, version)
-        }
-        (Action::Down { .. }, Part::Sshd | Part::Nginx | Part::Systemd | Part::Pm2) => Ok(()),
-        (Action::Status { .. }, Part::Sshd | Part::Nginx | Part::Systemd | Part::Pm2) => {
-            let (name, version) = unpacked(part, To::Find);
-            terminal.line(&match version {
-                Ok(version) => format!("{name} {version} is unpacked"),
-                Err(error) => format!("{name}: {error}"),
-            });
+        (Action::Up { .. }, part) => kept(part, To::SetUp)
+            .into_iter()
+            .try_for_each(|(name, version)| unpacked_now(terminal, name, version)),
+        (Action::Down { .. }, _) => Ok(()),
+        (Action::Status { .. }, part) => {
+            for (name, version) in kept(part, To::Find) {
+                terminal.line(&match version {
+                    Ok(version) => format!("{name} {version} is set up"),
+                    Err(error) => format!("{name}: {error}"),
+                });
+            }
             Ok(())
         }
     });
@@ -127,49 +132,34 @@ fn up(workspace: &Workspace, terminal: &Terminal, interrupt: &Interrupt) -> Outc
     Ok(())
 }
 
-/// What to do about a part that is only unpacked.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What to do about a part whose servers the tests start themselves.
+#[derive(Clone, Copy)]
 enum To {
     Find,
     SetUp,
 }
 
-/// The name of a part that is only unpacked, and its version.
-fn unpacked(part: Part, to: To) -> (&'static str, Result<String, PartError>) {
-    let find = to == To::Find;
+/// The programs of such a part, each with its version.
+fn kept(part: Part, to: To) -> Vec<(&'static str, Result<String, PartError>)> {
+    macro_rules! version {
+        ($part:ty) => {
+            match to {
+                To::Find => <$part>::find(),
+                To::SetUp => <$part>::set_up(),
+            }
+            .map(|part| part.version().to_owned())
+        };
+    }
     match part {
-        Part::Nginx => {
-            let found = if find {
-                NginxPart::find()
-            } else {
-                NginxPart::set_up()
-            };
-            ("nginx", found.map(|part| part.version().to_owned()))
-        }
-        Part::Systemd => {
-            let found = if find {
-                SystemdPart::find()
-            } else {
-                SystemdPart::set_up()
-            };
-            ("systemd", found.map(|part| part.version().to_owned()))
-        }
-        Part::Pm2 => {
-            let found = if find {
-                Pm2Part::find()
-            } else {
-                Pm2Part::set_up()
-            };
-            ("pm2", found.map(|part| part.version().to_owned()))
-        }
-        Part::Sshd | Part::Mysql => {
-            let found = if find {
-                SshdPart::find()
-            } else {
-                SshdPart::set_up()
-            };
-            ("sshd", found.map(|part| part.version().to_owned()))
-        }
+        Part::Sshd => vec![("sshd", version!(SshdPart))],
+        Part::Nginx => vec![("nginx", version!(NginxPart))],
+        Part::Systemd => vec![("systemd", version!(SystemdPart))],
+        Part::Pm2 => vec![("pm2", version!(Pm2Part))],
+        Part::S3 => vec![
+            ("moto", version!(MotoPart)),
+            ("s3s-fs", version!(S3sFsPart)),
+        ],
+        Part::Mysql => vec![("mysql", version!(MysqlPart))],
     }
 }
 
@@ -180,7 +170,7 @@ fn unpacked_now(
 ) -> Outcome<()> {
     let version = version.map_err(|error| Stop::because(error.to_string()))?;
     terminal.line(&format!(
-        "{} {name} {version} is unpacked; tests start their own",
+        "{} {name} {version} is set up; tests start their own",
         terminal.good("✓")
     ));
     Ok(())

@@ -1,0 +1,153 @@
+//! A multipart upload: begun, sent part by part, and completed or aborted. While it is under way a
+//! record says so, for the sweep to abort what a crash left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::multipart::PartId;
+use object_store::path::Path;
+use object_store::{Attributes, PutPayload};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use super::Inner;
+use super::client::Guard;
+use super::fault::{Failure, RemoteError};
+use super::found::now_ms;
+use crate::storage::StorageError;
+
+/// Where the records are.
+pub(super) const FOLDER: &str = ".dailey/multiparts";
+
+/// Uploads whose record is older are nobody's: longer than any upload may take.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What the sweep needs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    pub(super) key: String,
+    pub(super) upload: String,
+    pub(super) begun_ms: u64,
+}
+
+/// Dropping it before it is completed aborts it.
+pub(super) struct Multipart {
+    store: Arc<Inner>,
+    path: Path,
+    id: String,
+    upload: String,
+    sent: Vec<PartId>,
+    sending: Option<JoinHandle<Result<PartId, Failure>>>,
+    is_open: bool,
+}
+
+impl Multipart {
+    pub(super) async fn begin(
+        store: Arc<Inner>,
+        path: Path,
+        id: String,
+        attributes: Attributes,
+    ) -> Result<Self, StorageError> {
+        let client = Arc::clone(&store.client);
+        let upload = client.begin(&path, attributes).await;
+        let upload = upload.map_err(RemoteError::from)?;
+        let record = Record {
+            key: path.to_string(),
+            upload: upload.clone(),
+            begun_ms: now_ms(),
+        };
+        // From here on dropping aborts.
+        let begun = Self {
+            store,
+            path,
+            id,
+            upload,
+            sent: Vec::new(),
+            sending: None,
+            is_open: true,
+        };
+        let json = serde_json::to_vec(&record).map_err(|_| RemoteError::Broken)?;
+        let kept = client
+            .put(
+                &begun.record(),
+                json.into(),
+                Attributes::new(),
+                &Guard::Anything,
+            )
+            .await;
+        kept.map_err(RemoteError::from)?;
+        Ok(begun)
+    }
+
+    /// Sends a part while the caller gathers the next; waits for the one before.
+    pub(super) async fn send(&mut self, payload: PutPayload) -> Result<(), StorageError> {
+        self.all_sent().await?;
+        let client = Arc::clone(&self.store.client);
+        let (path, upload, index) = (self.path.clone(), self.upload.clone(), self.sent.len());
+        self.sending = Some(tokio::spawn(async move {
+            client.put_part(&path, &upload, index, payload).await
+        }));
+        Ok(())
+    }
+
+    /// Waits until every part is there.
+    pub(super) async fn all_sent(&mut self) -> Result<(), StorageError> {
+        if let Some(sending) = &mut self.sending {
+            let part = sending.await.map_err(|_| RemoteError::Broken)?;
+            self.sending = None;
+            self.sent.push(part.map_err(RemoteError::from)?);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn complete(&self, guard: &Guard) -> Result<(), Failure> {
+        let parts = self.sent.clone();
+        let client = &self.store.client;
+        client
+            .complete(&self.path, &self.upload, parts, guard)
+            .await
+    }
+
+    /// It is an object now.
+    pub(super) async fn completed(mut self) {
+        self.is_open = false;
+        // One that stays is swept.
+        let _ = self
+            .store
+            .client
+            .delete(&self.record(), &Guard::Anything)
+            .await;
+    }
+
+    fn record(&self) -> Path {
+        Path::from(format!("{FOLDER}/{}", self.id))
+    }
+}
+
+impl Drop for Multipart {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        if let Some(sending) = self.sending.take() {
+            sending.abort();
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (store, path, upload) = (
+            Arc::clone(&self.store),
+            self.path.clone(),
+            self.upload.clone(),
+        );
+        let record = self.record();
+        runtime.spawn(async move {
+            let aborted = store.client.abort(&path, &upload).await;
+            // Without an answer the record stays, for the sweep.
+            if matches!(aborted, Ok(()) | Err(Failure::Absent)) {
+                let _ = store.client.delete(&record, &Guard::Anything).await;
+            }
+        });
+    }
+}
