@@ -20,20 +20,20 @@ use crate::settings::{Addressing, S3Settings};
 
 /// How long and how often the store is asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     /// For a connection.
-    pub(crate) connect: Duration,
+    pub(super) connect: Duration,
     /// For one request, its body included; for a body that is read, between two pieces.
-    pub(crate) request: Duration,
+    pub(super) request: Duration,
     /// Further tries.
-    pub(crate) retries: usize,
+    pub(super) retries: usize,
     /// No further try begins after this.
-    pub(crate) retry_within: Duration,
+    pub(super) retry_within: Duration,
 }
 
 impl Limits {
     /// For serving: a store that stumbles is asked again, one that is away is not waited for.
-    pub(crate) const SERVING: Self = Self {
+    pub(super) const SERVING: Self = Self {
         connect: Duration::from_secs(2),
         request: Duration::from_secs(30),
         retries: 3,
@@ -42,7 +42,7 @@ impl Limits {
 
     /// For the proof before the start: within a check's 5 seconds, so that the reason is told and
     /// not only that it took too long.
-    pub(crate) const PROOF: Self = Self {
+    pub(super) const PROOF: Self = Self {
         connect: Duration::from_secs(2),
         request: Duration::from_millis(4500),
         retries: 0,

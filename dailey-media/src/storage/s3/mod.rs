@@ -10,6 +10,7 @@
 //! | `reading` | reading |
 //! | `listing` | lists |
 //! | `sweep` | what crashes left |
+//! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
 //!
 //! A change looks at what is there, decides, and names what it looked at in the request
@@ -24,13 +25,14 @@ mod found;
 mod layout;
 mod listing;
 mod multipart;
+mod proof;
 mod reading;
 mod sweep;
 mod upload;
 
 pub use fault::RemoteError;
 
-pub(crate) use client::Limits;
+pub(crate) use proof::Conditions;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -42,7 +44,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use self::client::{Client, Guard, SharedClient};
+use self::client::{Client, Guard, Limits, SharedClient};
 use self::digests::{Digests, Resolved};
 use self::fault::Failure;
 use self::found::Found;
