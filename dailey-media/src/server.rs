@@ -12,6 +12,7 @@ use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
 
 use crate::access::Access;
+use crate::audit::{Audit, AuditError};
 use crate::changes::Changes;
 use crate::idempotency;
 use crate::link_base::LinkBase;
@@ -64,6 +65,9 @@ pub enum StartError {
     /// The store takes nothing.
     #[error("storage: {0}: make sure that the root may be written to and has space")]
     Probe(#[from] StorageError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -143,12 +147,16 @@ async fn service(
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
     let storage: Arc<dyn Storage> = Arc::new(storage);
+    let audit = match &settings.audit_log {
+        Some(path) => Audit::open(path)?,
+        None => Audit::off(),
+    };
     // The local store lets nobody else in.
     let quotas = Quotas::new(&settings.limits, Writers::Alone, Arc::clone(&storage));
     let app = App {
         access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
         storage: Arc::clone(&storage),
-        changes: Changes::new(Arc::clone(&storage), quotas),
+        changes: Changes::new(Arc::clone(&storage), quotas, audit),
         upload_slots: Arc::new(UploadSlots::new(&settings.limits)),
         limits: settings.limits,
         link_secret: Arc::new(link_secret),

@@ -46,6 +46,8 @@ pub struct Settings {
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
+    /// Where each change is written down, if anywhere.
+    pub audit_log: Option<PathBuf>,
     /// How much may be asked for, stored and sent.
     pub limits: Limits,
 }
@@ -91,6 +93,7 @@ pub(crate) struct Draft {
     pub(crate) root: Option<PathBuf>,
     pub(crate) link_secret: Option<LinkSecret>,
     pub(crate) frontend_env_file: Option<PathBuf>,
+    pub(crate) audit_log: Option<PathBuf>,
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
     rate_limit: Option<RateLimit>,
@@ -120,7 +123,6 @@ impl Draft {
         let link_secret = link_secret(lookup, environment, root.as_deref());
         let link_secret = keep(&mut errors, link_secret).flatten();
         let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
-        keep(&mut errors, audit_log(lookup));
         // One wrong text is one error, though two settings are made from it.
         errors.dedup_by(|later, first| first.key().is_some() && first.key() == later.key());
         Self {
@@ -132,6 +134,7 @@ impl Draft {
             root,
             link_secret,
             frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
+            audit_log: settings::text(lookup, "AUDIT_LOG_FILE").map(PathBuf::from),
             origins,
             trusted_proxies,
             rate_limit,
@@ -158,6 +161,7 @@ impl Draft {
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
                 limits: Some(limits),
+                audit_log,
                 errors,
                 ..
             } if errors.is_empty() => Ok(Settings {
@@ -168,6 +172,7 @@ impl Draft {
                 root,
                 link_secret,
                 rate_limit,
+                audit_log,
                 limits,
             }),
             Self { errors, .. } => Err(errors),
@@ -298,17 +303,6 @@ fn rate_limit(lookup: Lookup<'_>, environment: Environment) -> Result<RateLimit,
     }
 }
 
-fn audit_log(lookup: Lookup<'_>) -> Result<(), SettingError> {
-    match settings::text(lookup, "AUDIT_LOG_FILE") {
-        None => Ok(()),
-        Some(_) => Err(invalid(
-            "AUDIT_LOG_FILE",
-            "the audit log is not part of this build yet: remove the key",
-        )
-        .into()),
-    }
-}
-
 fn invalid(key: &'static str, message: &str) -> SettingsError {
     SettingsError::new("setting_invalid", key, message)
 }
@@ -365,11 +359,6 @@ mod tests {
                 &[dev, ("RATE_LIMIT", "on")],
                 None,
                 "RATE_LIMIT: takes `off`",
-            ),
-            (
-                &[("AUDIT_LOG_FILE", "a")],
-                None,
-                "AUDIT_LOG_FILE: the audit log is not part",
             ),
             (&[("JWT_ISSUER", "")], None, "JWT_ISSUER: "),
             (&[("TRUSTED_PROXIES", "nginx")], None, "TRUSTED_PROXIES: "),

@@ -1,6 +1,6 @@
 //! A running DMAPI with an issuer of its own, both gone with the test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:5173";
 pub(crate) const START: Duration = Duration::from_secs(20);
 
+const AUDIT_LOG: &str = "audit.log";
+
 /// Whether the service limits how often it is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limits {
@@ -30,6 +32,7 @@ pub(crate) struct Service {
     pub(crate) issuer: Issuer,
     pub(crate) key: SigningKey,
     pub(crate) folder: TempDir,
+    environment: Vec<(&'static str, String)>,
     client: Client,
 }
 
@@ -48,22 +51,38 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::in_folder(limits, |_| ()).await
+        Self::in_folder(limits, |_| Vec::new()).await
     }
 
     /// With this configuration file.
     pub(crate) async fn configured(toml: &str) -> Self {
-        let write = |folder: &Path| std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+        let write = |folder: &Path| {
+            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+            Vec::new()
+        };
         Self::in_folder(Limits::Off, write).await
     }
 
-    async fn in_folder(limits: Limits, prepare: impl FnOnce(&Path)) -> Self {
+    /// With an audit log at [`Service::audit_log`].
+    pub(crate) async fn audited() -> Self {
+        let log = |_: &Path| vec![("AUDIT_LOG_FILE", AUDIT_LOG.to_owned())];
+        Self::in_folder(Limits::Off, log).await
+    }
+
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.folder.path().join(AUDIT_LOG)
+    }
+
+    async fn in_folder(
+        limits: Limits,
+        prepare: impl FnOnce(&Path) -> Vec<(&'static str, String)>,
+    ) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
-        prepare(folder.path());
+        let environment = prepare(folder.path());
         let port = testbed::free_port().unwrap();
-        let child = start(folder.path(), port, &issuer, limits);
+        let child = start(folder.path(), port, &issuer, limits, &environment);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -71,13 +90,20 @@ impl Service {
             issuer,
             key,
             folder,
+            environment,
             client,
         }
     }
 
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
-        self.child = start(self.folder.path(), self.port, &self.issuer, Limits::Off);
+        self.child = start(
+            self.folder.path(),
+            self.port,
+            &self.issuer,
+            Limits::Off,
+            &self.environment,
+        );
     }
 
     pub(crate) fn token(&self) -> TokenBuilder {
@@ -148,7 +174,13 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
+fn start(
+    folder: &Path,
+    port: u16,
+    issuer: &Issuer,
+    limits: Limits,
+    environment: &[(&'static str, String)],
+) -> Child {
     let mut command = command(folder, port);
     command
         .arg("serve")
@@ -156,7 +188,8 @@ fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
         .env("JWT_ISSUER", issuer.url())
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
-        .env("CORS_ORIGINS", ORIGIN);
+        .env("CORS_ORIGINS", ORIGIN)
+        .envs(environment.iter().cloned());
     if limits == Limits::Off {
         command.env("RATE_LIMIT", "off");
     }
