@@ -25,6 +25,7 @@ mod key_locks;
 mod link;
 mod link_base;
 mod link_secret;
+mod multipart;
 mod preconditions;
 pub mod preflight;
 mod quota;

@@ -17,5 +17,6 @@ mod listing;
 mod objects;
 mod operations;
 mod quotas;
+mod ranges;
 mod rates;
 mod service;
