@@ -8,11 +8,13 @@
 //! | [`settings`] | environment and configuration file → [`settings::Settings`] |
 //! | [`preflight`] | proof that everything outside is as the service needs it |
 //! | [`server`] | settings → a running service |
+//! | [`audit`] | every change of an object as one chained line |
 //! | [`storage`] | the guarantees that every store gives; local files |
 
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod audit;
 mod changes;
 mod cursor;
 mod description;
@@ -26,6 +28,7 @@ mod key_locks;
 mod link;
 mod link_base;
 mod link_secret;
+mod multipart;
 mod preconditions;
 pub mod preflight;
 mod quota;

@@ -13,6 +13,7 @@ use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
 
 use crate::access::Access;
+use crate::audit::{Audit, AuditError};
 use crate::changes::Changes;
 use crate::idempotency;
 use crate::link_base::LinkBase;
@@ -72,6 +73,9 @@ pub enum StartError {
         "storage: {0}: make sure that [storage] names the right place, that it may be written to and has space"
     )]
     Probe(#[from] StorageError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -152,6 +156,10 @@ async fn service(
         LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
+    let audit = match &settings.audit_log {
+        Some(path) => Audit::open(path)?,
+        None => Audit::off(),
+    };
     let writers = match &settings.storage {
         // The local store lets nobody else in.
         StorageSettings::Local(_) => Writers::Alone,
@@ -161,7 +169,7 @@ async fn service(
     let app = App {
         access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
         storage: Arc::clone(&storage),
-        changes: Changes::new(Arc::clone(&storage), quotas),
+        changes: Changes::new(Arc::clone(&storage), quotas, audit),
         upload_slots: Arc::new(UploadSlots::new(&settings.limits)),
         limits: settings.limits,
         link_secret: Arc::new(link_secret),

@@ -9,6 +9,7 @@ use dailey_http::Problem;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::{App, key_invalid, reading, writing};
+use crate::audit::Via;
 use crate::key::ObjectKey;
 use crate::link::{LINKS, Link, LinkError};
 use crate::storage::LinkMethod;
@@ -41,7 +42,7 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let link = followed(&app, LinkMethod::Put, &headers, &uri)?;
-    writing::receive_object(&app, link.at, &headers, body).await
+    writing::receive_object(&app, link.at, Via::Link, &headers, body).await
 }
 
 fn followed(

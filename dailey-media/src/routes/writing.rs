@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{App, condition_failed, failed, key, listing, malformed_condition};
 use crate::access::Scope;
+use crate::audit::Via;
 use crate::changes::Room;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
@@ -41,13 +42,14 @@ pub(super) async fn put(
         space,
         key: key(&uri)?,
     };
-    receive_object(&app, at, &headers, body).await
+    receive_object(&app, at, Via::Token, &headers, body).await
 }
 
 /// Stores the body at `at` for whoever may write there.
 pub(super) async fn receive_object(
     app: &App,
     at: Location,
+    via: Via,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -76,7 +78,7 @@ pub(super) async fn receive_object(
         }
     }
     let _slot = app.upload_slots.take(&at.space).await?;
-    let mut room = app.changes.room(&at).await?;
+    let mut room = app.changes.room(&at, via).await?;
     room.make(body.size_hint().lower()).await?;
     let name = at.key.as_str().to_owned();
     let target = Target { at, description };

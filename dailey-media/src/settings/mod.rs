@@ -55,6 +55,8 @@ pub struct Settings {
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
+    /// Where each change is written down, if anywhere.
+    pub audit_log: Option<PathBuf>,
     /// How much may be asked for, stored and sent.
     pub limits: Limits,
 }
@@ -110,6 +112,7 @@ pub(crate) struct Draft {
     pub(crate) storage: Option<StorageSettings>,
     pub(crate) link_secret: Option<LinkSecret>,
     pub(crate) frontend_env_file: Option<PathBuf>,
+    pub(crate) audit_log: Option<PathBuf>,
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
     public_origin: Option<PublicOrigin>,
@@ -146,7 +149,6 @@ impl Draft {
         let link_secret = link_secret(lookup, environment, root);
         let link_secret = keep(&mut errors, link_secret).flatten();
         let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
-        keep(&mut errors, audit_log(lookup));
         // One wrong text is one error, though two settings are made from it.
         errors.dedup_by(|later, first| first.key().is_some() && first.key() == later.key());
         Self {
@@ -158,6 +160,7 @@ impl Draft {
             storage,
             link_secret,
             frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
+            audit_log: settings::text(lookup, "AUDIT_LOG_FILE").map(PathBuf::from),
             origins,
             trusted_proxies,
             public_origin,
@@ -186,6 +189,7 @@ impl Draft {
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
                 limits: Some(limits),
+                audit_log,
                 errors,
                 ..
             } if errors.is_empty() => Ok(Settings {
@@ -197,6 +201,7 @@ impl Draft {
                 storage,
                 link_secret,
                 rate_limit,
+                audit_log,
                 limits,
             }),
             Self { errors, .. } => Err(errors),
@@ -327,17 +332,6 @@ fn rate_limit(lookup: Lookup<'_>, environment: Environment) -> Result<RateLimit,
     }
 }
 
-fn audit_log(lookup: Lookup<'_>) -> Result<(), SettingError> {
-    match settings::text(lookup, "AUDIT_LOG_FILE") {
-        None => Ok(()),
-        Some(_) => Err(invalid(
-            "AUDIT_LOG_FILE",
-            "the audit log is not part of this build yet: remove the key",
-        )
-        .into()),
-    }
-}
-
 fn invalid(key: &'static str, message: &str) -> SettingsError {
     SettingsError::new("setting_invalid", key, message)
 }
@@ -399,11 +393,6 @@ mod tests {
                 &[dev, ("RATE_LIMIT", "on")],
                 None,
                 "RATE_LIMIT: takes `off`",
-            ),
-            (
-                &[("AUDIT_LOG_FILE", "a")],
-                None,
-                "AUDIT_LOG_FILE: the audit log is not part",
             ),
             (&[("JWT_ISSUER", "")], None, "JWT_ISSUER: "),
             (&[("TRUSTED_PROXIES", "nginx")], None, "TRUSTED_PROXIES: "),

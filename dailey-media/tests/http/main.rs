@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod audit;
 mod cli;
 mod conditions;
 mod crash;
@@ -16,6 +17,7 @@ mod listing;
 mod objects;
 mod operations;
 mod quotas;
+mod ranges;
 mod rates;
 mod service;
 mod store;

@@ -19,6 +19,8 @@ pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:5173";
 pub(crate) const START: Duration = Duration::from_secs(20);
 
+const AUDIT_LOG: &str = "audit.log";
+
 /// Whether the service limits how often it is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limits {
@@ -33,6 +35,7 @@ pub(crate) struct Service {
     pub(crate) key: SigningKey,
     pub(crate) folder: TempDir,
     pub(crate) store: Store,
+    environment: Vec<(&'static str, String)>,
     client: Client,
 }
 
@@ -51,23 +54,39 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::in_folder(limits, |_| ()).await
+        Self::in_folder(limits, |_| Vec::new()).await
     }
 
     /// With this configuration file.
     pub(crate) async fn configured(toml: &str) -> Self {
-        let write = |folder: &Path| std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+        let write = |folder: &Path| {
+            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+            Vec::new()
+        };
         Self::in_folder(Limits::Off, write).await
     }
 
-    async fn in_folder(limits: Limits, prepare: impl FnOnce(&Path)) -> Self {
+    /// With an audit log at [`Service::audit_log`].
+    pub(crate) async fn audited() -> Self {
+        let log = |_: &Path| vec![("AUDIT_LOG_FILE", AUDIT_LOG.to_owned())];
+        Self::in_folder(Limits::Off, log).await
+    }
+
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.folder.path().join(AUDIT_LOG)
+    }
+
+    async fn in_folder(
+        limits: Limits,
+        prepare: impl FnOnce(&Path) -> Vec<(&'static str, String)>,
+    ) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
-        prepare(folder.path());
+        let environment = prepare(folder.path());
         let port = testbed::free_port().unwrap();
         let store = Store::of_this_run();
-        let child = start(folder.path(), port, &issuer, limits, &store);
+        let child = start(folder.path(), port, &issuer, limits, &store, &environment);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -76,6 +95,7 @@ impl Service {
             key,
             folder,
             store,
+            environment,
             client,
         }
     }
@@ -94,6 +114,7 @@ impl Service {
             &self.issuer,
             Limits::Off,
             &self.store,
+            &self.environment,
         );
     }
 
@@ -165,7 +186,14 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits, store: &Store) -> Child {
+fn start(
+    folder: &Path,
+    port: u16,
+    issuer: &Issuer,
+    limits: Limits,
+    store: &Store,
+    environment: &[(&'static str, String)],
+) -> Child {
     let mut command = command(folder, port);
     command
         .arg("serve")
@@ -173,7 +201,8 @@ fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits, store: &Stor
         .env("JWT_ISSUER", issuer.url())
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
-        .env("CORS_ORIGINS", ORIGIN);
+        .env("CORS_ORIGINS", ORIGIN)
+        .envs(environment.iter().cloned());
     store.configure(folder, &mut command);
     if limits == Limits::Off {
         command.env("RATE_LIMIT", "off");
