@@ -14,7 +14,10 @@ use dailey_http::{Stack, signals};
 
 use crate::access::Access;
 use crate::link_secret::{self, IfMissing, LinkSecretError};
+use crate::metrics::MediaMetrics;
+use crate::pseudonym::Pseudonyms;
 use crate::rate::RateLimits;
+use crate::readiness::Readiness;
 use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings};
 use crate::storage::local::{LocalStorage, OpenError};
@@ -119,6 +122,12 @@ pub async fn with_verifier(settings: &Settings, verifier: Verifier) -> Result<Ro
     service(settings, verifier, Draining::default()).await
 }
 
+/// The document of the API, for tests that hold answers to it. Not a promise of this crate.
+#[doc(hidden)]
+pub fn openapi() -> serde_json::Value {
+    routes::openapi::document()
+}
+
 async fn service(
     settings: &Settings,
     verifier: Verifier,
@@ -131,13 +140,22 @@ async fn service(
         LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
+    let own = MediaMetrics::default();
+    let metrics = Metrics::with(|registry| {
+        dailey_auth::metrics::register(registry, &verifier);
+        own.register(registry);
+    });
+    let limits = RateLimits::new(settings.rate_limit);
+    let pseudonyms = Pseudonyms::new(&link_secret);
+    let storage: Arc<dyn Storage> = Arc::new(storage);
     let app = App {
-        access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
-        storage: Arc::new(storage),
+        access: Access::new(verifier, audiences, limits, pseudonyms),
+        readiness: Readiness::new(Arc::clone(&storage), own.clone()),
+        storage,
         link_secret: Arc::new(link_secret),
         draining,
+        metrics: own,
     };
-    let metrics = Metrics::new();
     let cors = Cors::new(settings.origins.clone())
         .request_headers(REQUEST_HEADERS)
         .request_header_prefix("x-meta-");

@@ -7,14 +7,18 @@ use dailey_http::Problem;
 use dailey_http::body::json;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use super::openapi::{BodyRefusals, ObjectBody, ProblemBody, Refusals};
 use super::writing::stored;
 use super::{App, MAX_JSON_BYTES, absent, failed, key_text};
 use crate::access::Scope;
 use crate::preconditions::Preconditions;
 use crate::storage::{Copied, Deletion, Location, Object, Replaced, copy_object};
 
-#[derive(Deserialize)]
+/// From where to where.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CopyOrMove)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     from: String,
@@ -23,7 +27,17 @@ struct Wanted {
     overwrite: bool,
 }
 
+/// Copy an object
+///
 /// `POST /api/media-ops/copy`.
+#[utoipa::path(post, path = "/api/media-ops/copy", operation_id = "copy_object", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "It took another's place", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`object_exists`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn copy(
     State(app): State<App>,
     headers: HeaderMap,
@@ -33,8 +47,18 @@ pub(super) async fn copy(
     Ok(stored(copy.to.key.as_str(), &copy.object, copy.replaced))
 }
 
+/// Move an object
+///
 /// `POST /api/media-ops/move`: a copy, and then the source goes, unless it has changed meanwhile. Of
 /// several moves of one object one succeeds.
+#[utoipa::path(post, path = "/api/media-ops/move", operation_id = "move_object", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "It took another's place", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`object_exists`, `source_changed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn rename(
     State(app): State<App>,
     headers: HeaderMap,

@@ -3,6 +3,7 @@
 mod copying;
 mod health;
 mod listing;
+pub(crate) mod openapi;
 mod reading;
 mod removing;
 mod validate;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::hmac;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use dailey_http::Problem;
 use dailey_http::metrics::Metrics;
@@ -20,8 +22,10 @@ use http::{StatusCode, Uri};
 
 use crate::access::Access;
 use crate::key::{KeyError, ObjectKey};
+use crate::metrics::MediaMetrics;
 use crate::preconditions::MalformedPrecondition;
 use crate::rate;
+use crate::readiness::Readiness;
 use crate::representation;
 use crate::storage::{Object, Storage, StorageError};
 
@@ -41,6 +45,8 @@ pub(crate) struct App {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) link_secret: Arc<hmac::Key>,
     pub(crate) draining: Draining,
+    pub(crate) readiness: Readiness,
+    pub(crate) metrics: MediaMetrics,
 }
 
 /// Whether the service is about to end. All clones tell the same.
@@ -58,6 +64,7 @@ impl Draining {
 }
 
 pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
+    let limited = from_fn_with_state(app.metrics.clone(), rate::around);
     Router::new()
         .route("/api/media", get(listing::list))
         .route(
@@ -77,8 +84,9 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .with_state(app)
-        .layer(axum::middleware::from_fn(rate::around))
+        .layer(limited)
         .route("/metrics", metrics.route())
+        .route("/openapi.json", openapi::route())
 }
 
 /// The key in a request's path, from its raw form: decoded once, here and nowhere else.

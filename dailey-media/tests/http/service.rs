@@ -12,6 +12,8 @@ use testbed::Child;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::witness::Witness;
+
 pub(crate) const APP: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:5173";
@@ -31,11 +33,27 @@ pub(crate) struct Service {
     pub(crate) key: SigningKey,
     pub(crate) folder: TempDir,
     client: Client,
+    pub(crate) witness: Witness,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.bear_witness();
+        }
+    }
 }
 
 pub(crate) fn command(folder: &Path, port: u16) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dailey-media"));
+    command_through(&[], folder, port)
+}
+
+fn command_through(wrapper: &[&str], folder: &Path, port: u16) -> Command {
+    let program = env!("CARGO_BIN_EXE_dailey-media");
+    let mut words = wrapper.iter().copied().chain([program]);
+    let mut command = Command::new(words.next().unwrap_or(program));
     command
+        .args(words)
         .env_clear()
         .current_dir(folder)
         .env("PORT", port.to_string());
@@ -48,11 +66,16 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::start_through(&[], limits).await
+    }
+
+    /// The program as an argument of another one, which becomes it.
+    pub(crate) async fn start_through(wrapper: &[&str], limits: Limits) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
         let port = testbed::free_port().unwrap();
-        let child = start(folder.path(), port, &issuer, limits);
+        let child = start(wrapper, folder.path(), port, &issuer, limits);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -61,12 +84,24 @@ impl Service {
             key,
             folder,
             client,
+            witness: Witness::default(),
         }
+    }
+
+    fn bear_witness(&self) {
+        self.witness.check(self.child.log(), self.folder.path());
     }
 
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
-        self.child = start(self.folder.path(), self.port, &self.issuer, Limits::Off);
+        self.bear_witness();
+        self.child = start(
+            &[],
+            self.folder.path(),
+            self.port,
+            &self.issuer,
+            Limits::Off,
+        );
     }
 
     pub(crate) fn token(&self) -> TokenBuilder {
@@ -74,7 +109,10 @@ impl Service {
     }
 
     pub(crate) fn bearer(&self, token: &TokenBuilder) -> String {
-        format!("Bearer {}", token.sign(&self.key))
+        let token = token.sign(&self.key);
+        // Its signature, which nobody else can make.
+        self.witness.keep(token.rsplit('.').next().unwrap());
+        format!("Bearer {token}")
     }
 
     /// A request of `user-1`.
@@ -93,6 +131,9 @@ impl Service {
     }
 
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        if let Some(key) = path.strip_prefix("/api/media/") {
+            self.witness.keep(key);
+        }
         self.client
             .request(method, format!("http://127.0.0.1:{}{path}", self.port))
     }
@@ -122,15 +163,17 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
-    let mut command = command(folder, port);
+fn start(wrapper: &[&str], folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
+    let mut command = command_through(wrapper, folder, port);
     command
         .arg("serve")
         .env("DAILEY_ENV", "development")
         .env("JWT_ISSUER", issuer.url())
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
-        .env("CORS_ORIGINS", ORIGIN);
+        .env("CORS_ORIGINS", ORIGIN)
+        // All that the program and its libraries can say.
+        .env("RUST_LOG", "trace");
     if limits == Limits::Off {
         command.env("RATE_LIMIT", "off");
     }

@@ -9,3 +9,4 @@ mod drain;
 mod edge;
 mod gate;
 mod ground;
+mod logs;
