@@ -7,6 +7,7 @@ mod access;
 mod cli;
 mod conditions;
 mod crash;
+mod headers;
 mod health;
 mod isolation;
 mod keys;
