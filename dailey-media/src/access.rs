@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use dailey_auth::{Verified, Verifier, VerifyError, bearer};
-use dailey_http::Problem;
+use dailey_http::{Problem, request_id};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::key::Space;
+use crate::pseudonym::Pseudonyms;
 use crate::rate::RateLimits;
 
 /// What a route needs to be allowed.
@@ -34,6 +35,7 @@ pub(crate) struct Access {
     verifier: Verifier,
     audiences: BTreeSet<String>,
     limits: RateLimits,
+    pseudonyms: Pseudonyms,
 }
 
 impl Access {
@@ -41,11 +43,13 @@ impl Access {
         verifier: Verifier,
         audiences: impl IntoIterator<Item = String>,
         limits: RateLimits,
+        pseudonyms: Pseudonyms,
     ) -> Self {
         Self {
             verifier,
             audiences: audiences.into_iter().collect(),
             limits,
+            pseudonyms,
         }
     }
 
@@ -61,7 +65,9 @@ impl Access {
     pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Verified, VerifyError> {
         let authorization = headers.get_all(header::AUTHORIZATION).iter();
         let token = bearer::required(authorization.map(HeaderValue::as_bytes))?;
-        self.verifier.verify(token).await
+        let verified = self.verifier.verify(token).await?;
+        request_id::made_by(self.pseudonyms.of(verified.claims()));
+        Ok(verified)
     }
 
     /// The space that the request's token opens, if it has the scope.

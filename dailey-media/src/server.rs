@@ -18,8 +18,11 @@ use crate::changes::Changes;
 use crate::idempotency;
 use crate::link_base::LinkBase;
 use crate::link_secret::{self, IfMissing, LinkSecretError};
+use crate::metrics::MediaMetrics;
+use crate::pseudonym::Pseudonyms;
 use crate::quota::{Quotas, Writers};
 use crate::rate::RateLimits;
+use crate::readiness::Readiness;
 use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings, StorageSettings};
 use crate::storage::{self, OpenError, Storage, StorageError};
@@ -144,6 +147,12 @@ struct Service {
     storage: Arc<dyn Storage>,
 }
 
+/// The document of the API, for tests that hold answers to it. Not a promise of this crate.
+#[doc(hidden)]
+pub fn openapi() -> serde_json::Value {
+    routes::openapi::document()
+}
+
 async fn service(
     settings: &Settings,
     verifier: Verifier,
@@ -156,6 +165,11 @@ async fn service(
         LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
+    let own = MediaMetrics::default();
+    let metrics = Metrics::with(|registry| {
+        dailey_auth::metrics::register(registry, &verifier);
+        own.register(registry);
+    });
     let audit = match &settings.audit_log {
         Some(path) => Audit::open(path)?,
         None => Audit::off(),
@@ -166,8 +180,11 @@ async fn service(
         StorageSettings::S3(_) => Writers::Others,
     };
     let quotas = Quotas::new(&settings.limits, writers, Arc::clone(&storage));
+    let limits = RateLimits::new(settings.rate_limit);
+    let pseudonyms = Pseudonyms::new(&link_secret);
     let app = App {
-        access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
+        access: Access::new(verifier, audiences, limits, pseudonyms),
+        readiness: Readiness::new(Arc::clone(&storage), own.clone()),
         storage: Arc::clone(&storage),
         changes: Changes::new(Arc::clone(&storage), quotas, audit),
         upload_slots: Arc::new(UploadSlots::new(&settings.limits)),
@@ -181,8 +198,8 @@ async fn service(
                 .map(|origin| origin.as_str().to_owned()),
         ),
         draining,
+        metrics: own,
     };
-    let metrics = Metrics::new();
     let cors = Cors::new(settings.origins.clone())
         .request_headers(REQUEST_HEADERS)
         .request_header_prefix("x-meta-");

@@ -264,6 +264,34 @@ async fn metrics_are_only_for_a_direct_loopback_peer() {
 }
 
 #[tokio::test]
+async fn bytes_are_counted_by_route_and_refusals_by_code() {
+    let server = Server::plain().await;
+    let echo = "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+    for body in [
+        "content-length: 4\r\n\r\nabcd",
+        "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ] {
+        server.send(&format!("{echo}{body}")).await;
+    }
+    let mut large = server.connect().await;
+    let request = b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    large.write_all(request).await.unwrap();
+    rest(&mut large).await;
+    server.get("/nothing", "").await;
+    let metrics = server.get("/metrics", "").await;
+    for line in [
+        "http_request_body_bytes_total{route=\"/echo\"} 7",
+        "http_response_body_bytes_total{route=\"/echo\"} 7",
+        &format!("http_response_body_bytes_total{{route=\"/large\"}} {LARGE_BYTES}"),
+        "http_problems_total{code=\"not_found\"} 1",
+        "# UNIT http_request_body_bytes bytes",
+    ] {
+        let found = metrics.lines().any(|found| found == line);
+        assert!(found, "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
 async fn a_panic_is_a_problem_for_its_own_request_alone() {
     let server = Server::plain().await;
     let answer = server.get("/panic", "").await;

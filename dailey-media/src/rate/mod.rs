@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use dailey_http::Problem;
@@ -25,6 +25,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::access::Scope;
 use crate::key::Space;
+use crate::metrics::MediaMetrics;
 use limiter::{Limiter, Rate, Standing};
 
 /// draft-ietf-httpapi-ratelimit-headers-11.
@@ -50,6 +51,9 @@ const WRITE: Rate = rate("write", 120, 30);
 const STRANGER: Rate = rate("stranger", 60, 20);
 const LINK: Rate = rate("link", 600, 100);
 const VALIDATE: Rate = rate("validate", 30, 30);
+
+/// Every rate's name.
+pub(crate) const POLICIES: [&str; 4] = [READ.name, WRITE.name, STRANGER.name, VALIDATE.name];
 
 /// Whether requests are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +89,13 @@ tokio::task_local! {
     static CURRENT: Current;
 }
 
-/// Around every route: remembers whose request it is, and tells in the answer what is left.
-pub(crate) async fn around(request: Request, next: Next) -> Response {
+/// Around every route: remembers whose request it is, tells in the answer what is left, and counts who
+/// was refused.
+pub(crate) async fn around(
+    State(metrics): State<MediaMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let address = request.extensions().get::<ClientAddress>();
     let current = Current {
         address: address.map(|ClientAddress(address)| network(*address)),
@@ -95,9 +104,12 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     };
     let answer = async {
         let mut response = next.run(request).await;
-        if let Some(standing) = CURRENT.with(|current| current.standing.take()) {
+        let standing = CURRENT.with(|current| current.standing.take());
+        if let Some(standing) = standing {
             tell(standing, response.headers_mut());
         }
+        let refused = standing.filter(|standing| standing.wait.is_some());
+        metrics.answered(&response, refused.map(|standing| standing.rate.name));
         response
     };
     CURRENT.scope(current, answer).await

@@ -4,6 +4,7 @@ mod copying;
 mod health;
 mod links;
 mod listing;
+pub(crate) mod openapi;
 mod presigning;
 mod reading;
 mod removing;
@@ -26,8 +27,10 @@ use crate::changes::Changes;
 use crate::idempotency;
 use crate::key::{KeyError, ObjectKey};
 use crate::link_base::LinkBase;
+use crate::metrics::MediaMetrics;
 use crate::preconditions::MalformedPrecondition;
 use crate::rate;
+use crate::readiness::Readiness;
 use crate::representation;
 use crate::settings::Limits;
 use crate::storage::{Object, Storage, StorageError};
@@ -53,6 +56,8 @@ pub(crate) struct App {
     pub(crate) link_secret: Arc<hmac::Key>,
     pub(crate) link_base: LinkBase,
     pub(crate) draining: Draining,
+    pub(crate) readiness: Readiness,
+    pub(crate) metrics: MediaMetrics,
 }
 
 /// Whether the service is about to end. All clones tell the same.
@@ -70,6 +75,7 @@ impl Draining {
 }
 
 pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
+    let limited = from_fn_with_state(app.metrics.clone(), rate::around);
     Router::new()
         .route("/api/media", get(listing::list))
         .route(
@@ -91,8 +97,9 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .with_state(app)
-        .layer(axum::middleware::from_fn(rate::around))
+        .layer(limited)
         .route("/metrics", metrics.route())
+        .route("/openapi.json", openapi::route())
 }
 
 /// The POSTs that change something or give something away.

@@ -9,6 +9,7 @@ use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use super::links::now_seconds;
+use super::openapi::{ProblemBody, Refusals};
 use super::{App, about, absent, condition_failed, failed, key, malformed_condition};
 use crate::access::Scope;
 use crate::multipart::{Multipart, content_range};
@@ -17,7 +18,26 @@ use crate::range::{self, Wanted};
 use crate::representation::{self, Download};
 use crate::storage::{Content, Location, Object, Opened};
 
+/// Get an object
+///
 /// `GET /api/media/{key}`.
+#[utoipa::path(get, path = "/api/media/{key}", operation_id = "get_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("download" = Option<String>, Query, description = "Save it, under this name if there is one"),
+    ("If-None-Match" = Option<String>, Header, description = "RFC 9110 13.1.2"),
+    ("If-Match" = Option<String>, Header, description = "RFC 9110 13.1.1"),
+    ("Range" = Option<String>, Header, description = "RFC 9110 14.2"),
+    ("If-Range" = Option<String>, Header, description = "RFC 9110 13.1.5"),
+), responses(
+    Refusals,
+    (status = 200, description = "The object", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 304, description = "It is as the client has it"),
+    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 416, description = "`range_not_satisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn get(
     State(app): State<App>,
     headers: HeaderMap,
@@ -96,7 +116,21 @@ async fn several(
     Ok(Some(others))
 }
 
+/// Ask about an object
+///
 /// `HEAD /api/media/{key}`: as GET, but a range means nothing (RFC 9110 14.2).
+#[utoipa::path(head, path = "/api/media/{key}", operation_id = "head_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("If-None-Match" = Option<String>, Header, description = "RFC 9110 13.1.2"),
+    ("If-Match" = Option<String>, Header, description = "RFC 9110 13.1.1"),
+), responses(
+    Refusals,
+    (status = 200, description = "It is there; its headers"),
+    (status = 304, description = "It is as the client has it"),
+    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn head(
     State(app): State<App>,
     headers: HeaderMap,

@@ -12,6 +12,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
+use super::openapi::{ObjectBody, ProblemBody, Refusals};
 use super::{App, condition_failed, failed, key, listing, malformed_condition};
 use crate::access::Scope;
 use crate::audit::Via;
@@ -30,7 +31,27 @@ const LEAST_TIME: Duration = Duration::from_secs(60);
 /// A longer one must come at least this fast, on average.
 const LEAST_BYTES_PER_SECOND: u64 = 64 * 1024;
 
+/// Put an object
+///
 /// `PUT /api/media/{key}`.
+#[utoipa::path(put, path = "/api/media/{key}", operation_id = "put_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("If-None-Match" = Option<String>, Header, description = "`*`: only if it is not there"),
+    ("If-Match" = Option<String>, Header, description = "Only if it is in this state"),
+    ("Content-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
+    ("Repr-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
+    ("Cache-Control" = Option<String>, Header, description = "Kept"),
+    ("Content-Disposition" = Option<String>, Header, description = "Kept"),
+), request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 95 MiB, of any type"), responses(
+    Refusals,
+    (status = 200, description = "Another object was there", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `description_invalid`, `digest_invalid`, `digest_mismatch`, `precondition_malformed`, `content_range_not_allowed`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 415, description = "`content_encoding_not_supported`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn put(
     State(app): State<App>,
     headers: HeaderMap,

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::store::Store;
+use crate::witness::Witness;
 
 pub(crate) const APP: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
@@ -37,11 +38,27 @@ pub(crate) struct Service {
     pub(crate) store: Store,
     environment: Vec<(&'static str, String)>,
     client: Client,
+    pub(crate) witness: Witness,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.bear_witness();
+        }
+    }
 }
 
 pub(crate) fn command(folder: &Path, port: u16) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dailey-media"));
+    command_through(&[], folder, port)
+}
+
+fn command_through(wrapper: &[&str], folder: &Path, port: u16) -> Command {
+    let program = env!("CARGO_BIN_EXE_dailey-media");
+    let mut words = wrapper.iter().copied().chain([program]);
+    let mut command = Command::new(words.next().unwrap_or(program));
     command
+        .args(words)
         .env_clear()
         .current_dir(folder)
         .env("PORT", port.to_string());
@@ -54,7 +71,7 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::in_folder(limits, |_| Vec::new()).await
+        Self::in_folder(&[], limits, |_| Vec::new()).await
     }
 
     /// With this configuration file.
@@ -63,20 +80,26 @@ impl Service {
             std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
             Vec::new()
         };
-        Self::in_folder(Limits::Off, write).await
+        Self::in_folder(&[], Limits::Off, write).await
     }
 
     /// With an audit log at [`Service::audit_log`].
     pub(crate) async fn audited() -> Self {
         let log = |_: &Path| vec![("AUDIT_LOG_FILE", AUDIT_LOG.to_owned())];
-        Self::in_folder(Limits::Off, log).await
+        Self::in_folder(&[], Limits::Off, log).await
     }
 
     pub(crate) fn audit_log(&self) -> PathBuf {
         self.folder.path().join(AUDIT_LOG)
     }
 
+    /// The program as an argument of another one, which becomes it.
+    pub(crate) async fn start_through(wrapper: &[&str], limits: Limits) -> Self {
+        Self::in_folder(wrapper, limits, |_| Vec::new()).await
+    }
+
     async fn in_folder(
+        wrapper: &[&str],
         limits: Limits,
         prepare: impl FnOnce(&Path) -> Vec<(&'static str, String)>,
     ) -> Self {
@@ -86,7 +109,15 @@ impl Service {
         let environment = prepare(folder.path());
         let port = testbed::free_port().unwrap();
         let store = Store::of_this_run();
-        let child = start(folder.path(), port, &issuer, limits, &store, &environment);
+        let program = command_through(wrapper, folder.path(), port);
+        let child = start(
+            program,
+            (folder.path(), port),
+            &issuer,
+            limits,
+            &store,
+            &environment,
+        );
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -97,6 +128,7 @@ impl Service {
             store,
             environment,
             client,
+            witness: Witness::default(),
         }
     }
 
@@ -106,11 +138,16 @@ impl Service {
         local.then(|| self.folder.path().join("data/media").join(name))
     }
 
+    fn bear_witness(&self) {
+        self.witness.check(self.child.log(), self.folder.path());
+    }
+
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
+        self.bear_witness();
         self.child = start(
-            self.folder.path(),
-            self.port,
+            command(self.folder.path(), self.port),
+            (self.folder.path(), self.port),
             &self.issuer,
             Limits::Off,
             &self.store,
@@ -123,7 +160,10 @@ impl Service {
     }
 
     pub(crate) fn bearer(&self, token: &TokenBuilder) -> String {
-        format!("Bearer {}", token.sign(&self.key))
+        let token = token.sign(&self.key);
+        // Its signature, which nobody else can make.
+        self.witness.keep(token.rsplit('.').next().unwrap());
+        format!("Bearer {token}")
     }
 
     /// A request of `user-1`.
@@ -142,6 +182,9 @@ impl Service {
     }
 
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        if let Some(key) = path.strip_prefix("/api/media/") {
+            self.witness.keep(key);
+        }
         self.client
             .request(method, format!("http://127.0.0.1:{}{path}", self.port))
     }
@@ -187,14 +230,13 @@ impl Service {
 }
 
 fn start(
-    folder: &Path,
-    port: u16,
+    mut command: Command,
+    (folder, port): (&Path, u16),
     issuer: &Issuer,
     limits: Limits,
     store: &Store,
     environment: &[(&'static str, String)],
 ) -> Child {
-    let mut command = command(folder, port);
     command
         .arg("serve")
         .env("DAILEY_ENV", "development")
@@ -202,6 +244,8 @@ fn start(
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
         .env("CORS_ORIGINS", ORIGIN)
+        // All that the program and its libraries can say.
+        .env("RUST_LOG", "trace")
         .envs(environment.iter().cloned());
     store.configure(folder, &mut command);
     if limits == Limits::Off {
