@@ -18,6 +18,7 @@ mod description;
 mod digest;
 mod key;
 mod link_secret;
+mod pace;
 mod preconditions;
 pub mod preflight;
 mod range;
@@ -27,6 +28,7 @@ mod routes;
 pub mod server;
 pub mod settings;
 pub mod storage;
+mod uploads;
 
 pub use description::Description;
 pub use digest::Sha256;

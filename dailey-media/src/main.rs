@@ -79,6 +79,7 @@ Environment:
   TRUSTED_PROXIES   addresses or networks whose forwarding headers are believed, or `none` [default: loopback]
   LINK_SECRET_FILE  32 random bytes or more, mode 0600: signs list cursors; required in production
   RATE_LIMIT        `off` switches the rate limits off, in development only
+  UPLOAD_EXPIRY_SECONDS  how long a resumable upload may pause [default: 86400, a day]
   RUST_LOG          log levels [default: info]
 
 Signals:

@@ -18,6 +18,7 @@ use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings};
 use crate::storage::local::{LocalStorage, OpenError};
 use crate::storage::{Storage, StorageError};
+use crate::uploads::{Uploads, sweep_for_ever};
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
@@ -37,6 +38,13 @@ const REQUEST_HEADERS: &[&str] = &[
     "if-unmodified-since",
     "if-range",
     "range",
+    // tus 1.0.0.
+    "tus-resumable",
+    "upload-checksum",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
+    "x-http-method-override",
 ];
 
 /// Why the service did not start.
@@ -77,7 +85,7 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
 
     let verifier = settings.verifier.builder().build()?;
     let draining = Draining::default();
-    let app = service(settings, verifier.clone(), draining.clone()).await?;
+    let (app, uploads) = service(settings, verifier.clone(), draining.clone()).await?;
 
     let environment = settings.environment();
     tracing::info!(address = %settings.address, %environment, "listening");
@@ -99,6 +107,7 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
             tracing::info!(?drained, "stopped");
         }
         () = refreshing => {}
+        () = sweep_for_ever(uploads) => {}
     }
     Ok(())
 }
@@ -110,16 +119,18 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
 /// [`StartError`], when the storage or the secret is not usable.
 #[doc(hidden)]
 pub async fn with_verifier(settings: &Settings, verifier: Verifier) -> Result<Router, StartError> {
-    service(settings, verifier, Draining::default()).await
+    let (app, _) = service(settings, verifier, Draining::default()).await?;
+    Ok(app)
 }
 
 async fn service(
     settings: &Settings,
     verifier: Verifier,
     draining: Draining,
-) -> Result<Router, StartError> {
-    let storage = LocalStorage::open(&settings.root)?;
+) -> Result<(Router, Uploads), StartError> {
+    let storage: Arc<dyn Storage> = Arc::new(LocalStorage::open(&settings.root)?);
     storage.probe().await?;
+    let uploads = Uploads::new(Arc::clone(&storage), settings.upload_expiry);
     let link_secret = match &settings.link_secret {
         LinkSecret::File(path) => link_secret::load(path, IfMissing::Fail),
         LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
@@ -127,7 +138,8 @@ async fn service(
     let audiences = settings.verifier.audiences().iter().cloned();
     let app = App {
         access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
-        storage: Arc::new(storage),
+        storage,
+        uploads: uploads.clone(),
         link_secret: Arc::new(link_secret),
         draining,
     };
@@ -136,10 +148,11 @@ async fn service(
         .request_headers(REQUEST_HEADERS)
         .request_header_prefix("x-meta-");
     let routes = routes::router(app, &metrics);
-    Ok(Stack::new(metrics)
+    let app = Stack::new(metrics)
         .trusted_proxies(settings.trusted_proxies.clone())
         .cors(cors)
-        .around(routes))
+        .around(routes);
+    Ok((app, uploads))
 }
 
 async fn refresh(verifier: &Verifier) {

@@ -5,6 +5,7 @@ mod health;
 mod listing;
 mod reading;
 mod removing;
+mod uploads;
 mod validate;
 mod writing;
 
@@ -24,6 +25,7 @@ use crate::preconditions::MalformedPrecondition;
 use crate::rate;
 use crate::representation;
 use crate::storage::{Object, Storage, StorageError};
+use crate::uploads::Uploads;
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";
@@ -39,6 +41,7 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) uploads: Uploads,
     pub(crate) link_secret: Arc<hmac::Key>,
     pub(crate) draining: Draining,
 }
@@ -58,6 +61,20 @@ impl Draining {
 }
 
 pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
+    let resumable = Router::new()
+        .route(
+            "/api/uploads",
+            post(uploads::create).options(uploads::options),
+        )
+        .route(
+            "/api/uploads/{id}",
+            axum::routing::head(uploads::head)
+                .patch(uploads::patch)
+                .delete(uploads::delete)
+                .post(uploads::overridden)
+                .options(uploads::options),
+        )
+        .route_layer(axum::middleware::from_fn(uploads::versioned));
     Router::new()
         .route("/api/media", get(listing::list))
         .route(
@@ -74,6 +91,7 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
             "/api/auth/validate",
             get(validate::validate).post(validate::validate),
         )
+        .merge(resumable)
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .with_state(app)

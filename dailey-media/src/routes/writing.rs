@@ -1,7 +1,5 @@
 //! Takes objects in: streamed, bounded in size and time, checked, and visible only when complete.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -9,27 +7,17 @@ use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use http_body::Body as _;
-use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout};
 
 use super::{App, condition_failed, failed, key, listing, malformed_condition};
 use crate::access::Scope;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
+use crate::pace::{Ended, Paced};
 use crate::preconditions::Preconditions;
 use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Upload};
 
 /// Largest body: below the 100 MB at which the edge in front cuts.
 const MAX_BODY_BYTES: u64 = 95 * 1024 * 1024;
-
-/// Longest pause between two pieces of a body.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
-
-/// Every body has this long, whatever its size.
-const LEAST_TIME: Duration = Duration::from_secs(60);
-
-/// A longer one must come at least this fast, on average.
-const LEAST_BYTES_PER_SECOND: u64 = 64 * 1024;
 
 /// `PUT /api/media/{key}`.
 pub(super) async fn put(
@@ -108,35 +96,24 @@ fn refuse_parts(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn receive(mut body: Body, upload: &mut dyn Upload) -> Result<(), Problem> {
-    let started = Instant::now();
-    let mut received: u64 = 0;
-    loop {
-        let frame = match timeout(MAX_PAUSE, body.frame()).await {
-            Ok(None) => return Ok(()),
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => {
-                return Err(bad_request(
-                    "body_incomplete",
-                    "the body ended too early; nothing was stored",
-                ));
-            }
-            Err(_) => return Err(too_slow()),
-        };
-        // Trailers say nothing that is kept.
-        let Ok(bytes) = frame.into_data() else {
-            continue;
-        };
-        received += bytes.len() as u64;
-        if received > MAX_BODY_BYTES {
+async fn receive(body: Body, upload: &mut dyn Upload) -> Result<(), Problem> {
+    let mut body = Paced::new(body);
+    while let Some(bytes) = body.next().await.map_err(ended)? {
+        if body.came() > MAX_BODY_BYTES {
             return Err(Problem::body_too_large(MAX_BODY_BYTES));
         }
-        if started.elapsed()
-            > LEAST_TIME.max(Duration::from_secs(received / LEAST_BYTES_PER_SECOND))
-        {
-            return Err(too_slow());
-        }
         upload.write(bytes).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn ended(why: Ended) -> Problem {
+    match why {
+        Ended::Broken => bad_request(
+            "body_incomplete",
+            "the body ended too early; nothing was stored",
+        ),
+        Ended::TooSlow => too_slow(),
     }
 }
 

@@ -4,6 +4,7 @@ mod file;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dailey_auth::{Environment, VerifierSettings};
 use dailey_http::client::TrustedProxies;
@@ -25,6 +26,12 @@ const DEFAULT_LINK_SECRET: &str = "link-secret";
 /// Longest audience: it becomes a folder's name.
 const MAX_AUDIENCE_BYTES: usize = 255;
 
+/// How long a resumable upload is kept without a sign of its client, in seconds.
+const DEFAULT_UPLOAD_EXPIRY_SECONDS: u64 = 24 * 60 * 60;
+
+/// A week: stale parts cost money.
+const MAX_UPLOAD_EXPIRY_SECONDS: u64 = 7 * DEFAULT_UPLOAD_EXPIRY_SECONDS;
+
 /// Everything that the service is told.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -43,6 +50,8 @@ pub struct Settings {
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
+    /// How long a resumable upload is kept without a sign of its client.
+    pub upload_expiry: Duration,
 }
 
 /// Where the link secret is.
@@ -89,6 +98,7 @@ pub(crate) struct Draft {
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
     rate_limit: Option<RateLimit>,
+    upload_expiry: Option<Duration>,
     pub(crate) errors: Vec<SettingError>,
 }
 
@@ -111,6 +121,7 @@ impl Draft {
         let link_secret = link_secret(lookup, environment, root.as_deref());
         let link_secret = keep(&mut errors, link_secret).flatten();
         let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
+        let upload_expiry = keep(&mut errors, upload_expiry(lookup, environment));
         keep(&mut errors, audit_log(lookup));
         // One wrong text is one error, though two settings are made from it.
         errors.dedup_by(|later, first| first.key().is_some() && first.key() == later.key());
@@ -126,6 +137,7 @@ impl Draft {
             origins,
             trusted_proxies,
             rate_limit,
+            upload_expiry,
             errors,
         }
     }
@@ -147,6 +159,7 @@ impl Draft {
                 root: Some(root),
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
+                upload_expiry: Some(upload_expiry),
                 errors,
                 ..
             } if errors.is_empty() => Ok(Settings {
@@ -157,6 +170,7 @@ impl Draft {
                 root,
                 link_secret,
                 rate_limit,
+                upload_expiry,
             }),
             Self { errors, .. } => Err(errors),
         }
@@ -286,6 +300,25 @@ fn rate_limit(lookup: Lookup<'_>, environment: Environment) -> Result<RateLimit,
     }
 }
 
+/// `UPLOAD_EXPIRY_SECONDS`: less than an hour is for tests, in development.
+fn upload_expiry(lookup: Lookup<'_>, environment: Environment) -> Result<Duration, SettingError> {
+    let least = match environment {
+        Environment::Production => 60 * 60,
+        Environment::Development => 1,
+    };
+    let seconds = match settings::text(lookup, "UPLOAD_EXPIRY_SECONDS") {
+        None => Some(DEFAULT_UPLOAD_EXPIRY_SECONDS),
+        Some(text) => text.parse().ok(),
+    };
+    seconds
+        .filter(|seconds| (least..=MAX_UPLOAD_EXPIRY_SECONDS).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| {
+            let message = "takes seconds, from an hour (3600) to a week (604800)";
+            invalid("UPLOAD_EXPIRY_SECONDS", message).into()
+        })
+}
+
 fn audit_log(lookup: Lookup<'_>) -> Result<(), SettingError> {
     match settings::text(lookup, "AUDIT_LOG_FILE") {
         None => Ok(()),
@@ -358,6 +391,11 @@ mod tests {
                 &[("AUDIT_LOG_FILE", "a")],
                 None,
                 "AUDIT_LOG_FILE: the audit log is not part",
+            ),
+            (
+                &[("UPLOAD_EXPIRY_SECONDS", "60")],
+                None,
+                "UPLOAD_EXPIRY_SECONDS: takes seconds",
             ),
             (&[("JWT_ISSUER", "")], None, "JWT_ISSUER: "),
             (&[("TRUSTED_PROXIES", "nginx")], None, "TRUSTED_PROXIES: "),

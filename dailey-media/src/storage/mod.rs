@@ -5,8 +5,10 @@
 mod copy;
 pub mod local;
 pub(crate) mod records;
+mod resumable;
 
 pub(crate) use copy::{Copied, copy_object};
+pub use resumable::{Received, Resumable};
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -47,6 +49,9 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Begins an upload. Dropping it before the commit undoes it.
     fn upload(&self) -> Pending<'_, Box<dyn Upload>>;
+
+    /// Uploads that go on over many requests.
+    fn resumable(&self) -> &dyn Resumable;
 
     /// Removes the object at `at`, if `conditions` allow it.
     fn delete<'a>(

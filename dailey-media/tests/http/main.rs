@@ -15,3 +15,4 @@ mod objects;
 mod operations;
 mod rates;
 mod service;
+mod uploads;

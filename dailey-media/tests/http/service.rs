@@ -48,11 +48,20 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::start_as(limits, &[]).await
+    }
+
+    /// Without limits, with more in its environment.
+    pub(crate) async fn start_with_env(env: &[(&str, &str)]) -> Self {
+        Self::start_as(Limits::Off, env).await
+    }
+
+    async fn start_as(limits: Limits, env: &[(&str, &str)]) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
         let port = testbed::free_port().unwrap();
-        let child = start(folder.path(), port, &issuer, limits);
+        let child = start(folder.path(), port, &issuer, limits, env);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -66,7 +75,17 @@ impl Service {
 
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
-        self.child = start(self.folder.path(), self.port, &self.issuer, Limits::Off);
+        self.restart_with_env(&[]);
+    }
+
+    pub(crate) fn restart_with_env(&mut self, env: &[(&str, &str)]) {
+        self.child = start(
+            self.folder.path(),
+            self.port,
+            &self.issuer,
+            Limits::Off,
+            env,
+        );
     }
 
     pub(crate) fn token(&self) -> TokenBuilder {
@@ -122,7 +141,7 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
+fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits, env: &[(&str, &str)]) -> Child {
     let mut command = command(folder, port);
     command
         .arg("serve")
@@ -130,7 +149,8 @@ fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
         .env("JWT_ISSUER", issuer.url())
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
-        .env("CORS_ORIGINS", ORIGIN);
+        .env("CORS_ORIGINS", ORIGIN)
+        .envs(env.iter().copied());
     if limits == Limits::Off {
         command.env("RATE_LIMIT", "off");
     }

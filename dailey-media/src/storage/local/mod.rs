@@ -5,6 +5,7 @@ mod durable;
 mod layout;
 mod listing;
 mod object_file;
+mod resumable;
 mod upload;
 
 use std::fs::{self, File, TryLockError};
@@ -21,8 +22,8 @@ use self::layout::Layout;
 use self::listing::{Budget, Waiting};
 use self::upload::{Draft, LocalUpload};
 use super::{
-    Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Storage, StorageError,
-    Upload,
+    Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage,
+    StorageError, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -105,6 +106,7 @@ fn prepare(layout: &Layout) -> Result<File, OpenError> {
         move |source| OpenError::Io { path, source }
     };
     let (uploads, objects, lock) = (layout.uploads(), layout.objects(), layout.lock());
+    let resumables = layout.resumables();
     durable::create_folders(layout.root()).map_err(at(layout.root()))?;
     let file = File::options()
         .write(true)
@@ -118,6 +120,7 @@ fn prepare(layout: &Layout) -> Result<File, OpenError> {
         Err(TryLockError::Error(error)) => return Err(at(&lock)(error)),
     }
     durable::create_folders(&uploads).map_err(at(&uploads))?;
+    durable::create_folders(&resumables).map_err(at(&resumables))?;
     durable::create_folders(&objects).map_err(at(&objects))?;
     for left_over in fs::read_dir(&uploads).map_err(at(&uploads))? {
         let left_over = left_over.map_err(at(&uploads))?.path();
@@ -145,6 +148,10 @@ impl Storage for LocalStorage {
                 .await?;
             Ok(Box::new(LocalUpload::new(Arc::clone(&self.inner), draft)) as Box<dyn Upload>)
         })
+    }
+
+    fn resumable(&self) -> &dyn Resumable {
+        self
     }
 
     fn delete<'a>(
