@@ -23,6 +23,7 @@ pub mod body;
 pub mod client;
 pub mod cors;
 pub mod headers;
+mod linger;
 pub mod listen;
 pub mod logs;
 pub mod metrics;

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use crate::linger::LingeringBody;
 use crate::stall::StallGuard;
 
 /// Wait after a failed accept: the usual cause, no free file descriptor, does not go away at once.
@@ -169,7 +170,9 @@ async fn connection(
     // Small answers must not wait for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let on_demand = request.headers().contains_key(http::header::EXPECT);
+        let lingering = |body| Body::new(LingeringBody::new(body, on_demand));
+        let mut request = request.map(lingering);
         request.extensions_mut().insert(ConnectInfo(peer));
         app.clone().oneshot(request)
     });
