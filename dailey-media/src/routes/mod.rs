@@ -9,6 +9,7 @@ mod uploads;
 mod validate;
 mod writing;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -158,7 +159,12 @@ fn malformed_condition(error: MalformedPrecondition) -> Problem {
 #[allow(clippy::needless_pass_by_value)]
 fn failed(error: StorageError) -> Problem {
     match &error {
-        StorageError::Io(cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
+        StorageError::Io(cause)
+            if matches!(
+                cause.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+            ) =>
+        {
             tracing::error!(%error, "the storage is full");
             Problem::new(
                 StatusCode::INSUFFICIENT_STORAGE,

@@ -6,6 +6,7 @@
 //! each step is a compare-and-replace, and whatever a crash interrupts, the next request or sweep
 //! finishes.
 
+mod buffers;
 pub(crate) mod checksum;
 mod digests;
 pub(crate) mod metadata;
@@ -20,6 +21,7 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use bytes::Bytes;
 
+use self::buffers::Buffers;
 use self::checksum::{Checks, Mismatch};
 use self::digests::Digests;
 pub(crate) use self::state::{Conditions, UploadId, Wanted};
@@ -45,6 +47,7 @@ pub(crate) struct Uploads {
     expiry: Duration,
     turns: Turns,
     digests: Digests,
+    buffers: Buffers,
 }
 
 /// How far an upload is.
@@ -113,6 +116,7 @@ impl Uploads {
             expiry,
             turns: Turns::default(),
             digests: Digests::default(),
+            buffers: Buffers::default(),
         }
     }
 

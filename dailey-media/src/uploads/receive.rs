@@ -4,7 +4,7 @@
 use std::io;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::BytesMut;
 use http_body::Body as _;
 
 use super::checksum::Checks;
@@ -34,7 +34,7 @@ struct Arrival {
     digest: Option<Digest>,
     /// With what is stored, but need not count yet.
     stored: Received,
-    gathered: Vec<u8>,
+    gathered: BytesMut,
 }
 
 impl Uploads {
@@ -62,7 +62,7 @@ impl Uploads {
             checks,
             digest: self.digests.take(&upload.id, at),
             stored: upload.state.received.clone(),
-            gathered: Vec::new(),
+            gathered: BytesMut::new(),
         };
         let ended = self.take_in(upload, turn, &mut arrival, body, left).await;
         match &ended {
@@ -127,6 +127,9 @@ impl Uploads {
                         self.count(upload, &arrival.stored, digest).await?;
                     }
                 }
+                if arrival.gathered.capacity() == 0 {
+                    arrival.gathered = self.buffers.take();
+                }
                 let room = SLICE_BYTES - arrival.gathered.len();
                 let part = bytes.split_to(room.min(bytes.len()));
                 arrival.gathered.extend_from_slice(&part);
@@ -139,7 +142,7 @@ impl Uploads {
         if arrival.gathered.is_empty() {
             return Ok(());
         }
-        let bytes = Bytes::from(std::mem::take(&mut arrival.gathered));
+        let bytes = std::mem::take(&mut arrival.gathered).freeze();
         let (mut checks, mut digest) = (std::mem::take(&mut arrival.checks), arrival.digest.take());
         let hashed = bytes.clone();
         let hashing = tokio::task::spawn_blocking(move || {
@@ -150,8 +153,12 @@ impl Uploads {
             (checks, digest)
         });
         let id = upload.id.as_str();
-        let appending = self.storage.resumable().append(id, &arrival.stored, bytes);
+        let appending = self
+            .storage
+            .resumable()
+            .append(id, &arrival.stored, bytes.clone());
         let (stored, hashed) = tokio::join!(appending, hashing);
+        self.buffers.give_back(bytes);
         (arrival.checks, arrival.digest) =
             hashed.map_err(|error| StorageError::Io(io::Error::other(error)))?;
         arrival.stored = stored.map_err(|error| match error {

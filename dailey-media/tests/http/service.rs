@@ -48,20 +48,24 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::start_as(limits, &[]).await
+        Self::start_as(limits, &[], None).await
     }
 
     /// Without limits, with more in its environment.
     pub(crate) async fn start_with_env(env: &[(&str, &str)]) -> Self {
-        Self::start_as(Limits::Off, env).await
+        Self::start_as(Limits::Off, env, None).await
     }
 
-    async fn start_as(limits: Limits, env: &[(&str, &str)]) -> Self {
+    async fn start_as(limits: Limits, env: &[(&str, &str)], disk: Option<u32>) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
         let port = testbed::free_port().unwrap();
-        let child = start(folder.path(), port, &issuer, limits, env);
+        let program = disk.map_or_else(
+            || command(folder.path(), port),
+            |mebibytes| on_a_small_disk(folder.path(), port, mebibytes),
+        );
+        let child = start(program, folder.path(), port, &issuer, limits, env);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -73,19 +77,22 @@ impl Service {
         }
     }
 
+    /// The same with all its objects on a file system of `mebibytes`, in a mount namespace of its own.
+    pub(crate) async fn start_on_a_small_disk(mebibytes: u32) -> Self {
+        Self::start_as(Limits::Off, &[], Some(mebibytes)).await
+    }
+
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
         self.restart_with_env(&[]);
     }
 
     pub(crate) fn restart_with_env(&mut self, env: &[(&str, &str)]) {
-        self.child = start(
-            self.folder.path(),
-            self.port,
-            &self.issuer,
-            Limits::Off,
-            env,
-        );
+        // One that was killed in the middle of a write has its port and its folder a little longer.
+        self.child.stop(START).unwrap();
+        let folder = self.folder.path();
+        let program = command(folder, self.port);
+        self.child = start(program, folder, self.port, &self.issuer, Limits::Off, env);
     }
 
     pub(crate) fn token(&self) -> TokenBuilder {
@@ -141,8 +148,35 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits, env: &[(&str, &str)]) -> Child {
-    let mut command = command(folder, port);
+/// The program with a mount that only it sees and that ends with it.
+fn on_a_small_disk(folder: &Path, port: u16, mebibytes: u32) -> Command {
+    let root = folder.join("data/media");
+    std::fs::create_dir_all(&root).unwrap();
+    let program = command(folder, port);
+    let mut command = Command::new("unshare");
+    if !rustix::process::getuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    let mount = format!("mount -t tmpfs -o size={mebibytes}m none \"$0\" && exec \"$@\"");
+    command
+        .args(["--mount", "sh", "-c", &mount])
+        .arg(root)
+        .arg(program.get_program())
+        .current_dir(folder);
+    for (name, value) in program.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command
+}
+
+fn start(
+    mut command: Command,
+    folder: &Path,
+    port: u16,
+    issuer: &Issuer,
+    limits: Limits,
+    env: &[(&str, &str)],
+) -> Child {
     command
         .arg("serve")
         .env("DAILEY_ENV", "development")

@@ -1,7 +1,9 @@
 //! Resumable uploads: tus 1.0.0, as a client meets it.
 
 mod faults;
+mod full_disk;
 mod lifetime;
+mod peer;
 mod protocol;
 mod refusals;
 mod together;
