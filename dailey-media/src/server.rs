@@ -16,8 +16,7 @@ use crate::link_secret::{self, IfMissing, LinkSecretError};
 use crate::rate::RateLimits;
 use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings};
-use crate::storage::local::{LocalStorage, OpenError};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{self, OpenError, StorageError};
 use crate::uploads::{Uploads, sweep_for_ever};
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
@@ -57,11 +56,13 @@ pub enum StartError {
     /// The secret that signs cursors.
     #[error(transparent)]
     LinkSecret(#[from] LinkSecretError),
-    /// The folder of the objects.
+    /// The folder or bucket of the objects.
     #[error("storage: {0}")]
     Open(#[from] OpenError),
     /// The store takes nothing.
-    #[error("storage: {0}: make sure that the root may be written to and has space")]
+    #[error(
+        "storage: {0}: make sure that [storage] names the right place, that it may be written to and has space"
+    )]
     Probe(#[from] StorageError),
     /// The address.
     #[error(transparent)]
@@ -128,7 +129,7 @@ async fn service(
     verifier: Verifier,
     draining: Draining,
 ) -> Result<(Router, Uploads), StartError> {
-    let storage: Arc<dyn Storage> = Arc::new(LocalStorage::open(&settings.root)?);
+    let storage = storage::open(&settings.storage)?;
     storage.probe().await?;
     let uploads = Uploads::new(Arc::clone(&storage), settings.upload_expiry);
     let link_secret = match &settings.link_secret {

@@ -1,6 +1,7 @@
 //! What the tests and the demo need around the real programs: child processes that cannot
 //! outlive their parent, free loopback ports, waiting until a service answers, and real programs of
-//! others that are unpacked beside the system: MySQL ([`mysql`]), sshd ([`sshd`]).
+//! others that are unpacked beside the system: MySQL ([`mysql`]), sshd ([`sshd`]), S3 servers
+//! ([`s3`]).
 //!
 //! Of our own programs it knows processes and sockets, and nothing of what they do.
 
@@ -11,6 +12,7 @@ mod error;
 mod loopback;
 pub mod mysql;
 pub mod parts;
+pub mod s3;
 pub mod sshd;
 
 pub use child::{Child, Signal, how_it_ended};

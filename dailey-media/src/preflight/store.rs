@@ -8,8 +8,10 @@ use crate::description::Description;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::Preconditions;
 use crate::settings::Draft;
+use crate::settings::StorageSettings;
 use crate::storage::local::LocalStorage;
-use crate::storage::{Commit, Committed, Deletion, Location, Storage, StorageError};
+use crate::storage::s3::S3Storage;
+use crate::storage::{Commit, Committed, Deletion, Location, Storage, StorageError, Target};
 
 use super::{Outcome, SEE_CONFIG, failed};
 
@@ -17,17 +19,24 @@ const HINT: &str = "see that [storage] names the right place, that this user may
 
 /// The store, or why there is none.
 pub(super) enum Store {
-    Opened(LocalStorage),
+    Opened(Box<dyn Storage>),
     Refused(String),
     NotConfigured,
 }
 
 pub(super) async fn open(draft: &Draft) -> Store {
-    let Some(root) = draft.root.clone() else {
-        return Store::NotConfigured;
+    let root = match &draft.storage {
+        None => return Store::NotConfigured,
+        Some(StorageSettings::S3(settings)) => {
+            return match S3Storage::open_for_proof(settings) {
+                Ok(storage) => Store::Opened(Box::new(storage)),
+                Err(error) => Store::Refused(error.to_string()),
+            };
+        }
+        Some(StorageSettings::Local(root)) => root.clone(),
     };
     match tokio::task::spawn_blocking(move || LocalStorage::open(root)).await {
-        Ok(Ok(storage)) => Store::Opened(storage),
+        Ok(Ok(storage)) => Store::Opened(Box::new(storage)),
         Ok(Err(error)) => Store::Refused(error.to_string()),
         Err(_) => Store::Refused("opening it ended unexpectedly".into()),
     }
@@ -40,7 +49,7 @@ pub(super) async fn storage(store: &Store) -> Outcome {
         Store::Refused(reason) => return failed(reason.clone(), HINT),
         Store::NotConfigured => return SEE_CONFIG,
     };
-    let probe = Probe::new(storage);
+    let probe = Probe::new(&**storage);
     match probe.round_trip().await {
         Ok(true) => Outcome::Proven("an object was written, read back and deleted".into()),
         Ok(false) => failed(
@@ -56,7 +65,7 @@ pub(super) async fn conditional_writes(store: Option<&Store>) -> Outcome {
     let Some(Store::Opened(storage)) = store else {
         return Outcome::Skipped("the store cannot be used: see `storage`");
     };
-    let probe = Probe::new(storage);
+    let probe = Probe::new(&**storage);
     match probe.second_create_is_refused().await {
         Ok(true) => Outcome::Proven("a second create-only write is refused".into()),
         Ok(false) => failed(
@@ -111,11 +120,13 @@ impl<'a> Probe<'a> {
     }
 
     async fn create(&self, bytes: Vec<u8>) -> Result<Committed, StorageError> {
-        let mut upload = self.storage.upload().await?;
-        upload.write(Bytes::from(bytes)).await?;
-        let commit = Commit {
+        let target = Target {
             at: self.at.clone(),
             description: Description::of_type("application/octet-stream"),
+        };
+        let mut upload = self.storage.upload(target).await?;
+        upload.write(Bytes::from(bytes)).await?;
+        let commit = Commit {
             conditions: Preconditions::create_only(),
             expected: None,
         };

@@ -172,7 +172,10 @@ fn failed(error: StorageError) -> Problem {
                 "the storage is full; tell the operator",
             )
         }
-        StorageError::Io(_) => {
+        StorageError::KeyTooLong => {
+            Problem::new(StatusCode::BAD_REQUEST, "key_invalid", error.to_string())
+        }
+        StorageError::Io(_) | StorageError::Remote(_) => {
             tracing::error!(%error, "the storage failed");
             Problem::unavailable(
                 "storage_unavailable",

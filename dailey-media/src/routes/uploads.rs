@@ -14,7 +14,7 @@ use super::{App, condition_failed, failed, malformed_condition};
 use crate::access::Scope;
 use crate::digest::{self, CONTENT_DIGEST, REPR_DIGEST};
 use crate::preconditions::Preconditions;
-use crate::storage::Location;
+use crate::storage::{Location, Target};
 use crate::uploads::checksum::{self, Checks, Mismatch};
 use crate::uploads::metadata::{self, MetadataError};
 use crate::uploads::{
@@ -117,11 +117,13 @@ pub(super) async fn create(
         }
     }
     let wanted = Wanted {
-        at: Location {
-            space: space.clone(),
-            key: metadata.key,
+        target: Target {
+            at: Location {
+                space: space.clone(),
+                key: metadata.key,
+            },
+            description: metadata.description,
         },
-        description: metadata.description,
         metadata: text.to_owned(),
         conditions: Conditions::of(&headers),
         expected,

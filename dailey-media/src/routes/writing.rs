@@ -14,7 +14,7 @@ use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
 use crate::pace::{Ended, Paced};
 use crate::preconditions::Preconditions;
-use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Upload};
+use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Target, Upload};
 
 /// Largest body: below the 100 MB at which the edge in front cuts.
 const MAX_BODY_BYTES: u64 = 95 * 1024 * 1024;
@@ -54,12 +54,11 @@ pub(super) async fn put(
             return Err(condition_failed(current.as_ref()));
         }
     }
-    let mut upload = app.storage.upload().await.map_err(failed)?;
-    receive(body, &mut *upload).await?;
     let name = at.key.as_str().to_owned();
+    let target = Target { at, description };
+    let mut upload = app.storage.upload(target).await.map_err(failed)?;
+    receive(body, &mut *upload).await?;
     let commit = Commit {
-        at,
-        description,
         conditions,
         expected,
     };

@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dailey_auth::Environment;
 use dailey_http::settings::{self, Lookup};
 use serde::Deserialize;
 
-use super::{DEFAULT_CONFIG_FILE, SettingError};
-
-/// Where objects lie when no file says otherwise.
-const DEFAULT_ROOT: &str = "./data/media";
+use super::s3::Table;
+use super::{DEFAULT_CONFIG_FILE, DEFAULT_ROOT, SettingError, StorageSettings};
 
 /// Largest configuration file.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
@@ -24,7 +23,7 @@ struct File {
 #[serde(default, deny_unknown_fields)]
 struct Storage {
     local: Option<Local>,
-    s3: Option<toml::Table>,
+    s3: Option<Table>,
 }
 
 #[derive(Deserialize)]
@@ -33,7 +32,11 @@ struct Local {
     root: PathBuf,
 }
 
-pub(super) fn root(lookup: Lookup<'_>, config: Option<&Path>) -> Result<PathBuf, SettingError> {
+pub(super) fn storage(
+    lookup: Lookup<'_>,
+    environment: Environment,
+    config: Option<&Path>,
+) -> Result<StorageSettings, SettingError> {
     let named = config
         .map(Path::to_owned)
         .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
@@ -41,33 +44,36 @@ pub(super) fn root(lookup: Lookup<'_>, config: Option<&Path>) -> Result<PathBuf,
         .clone()
         .unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG_FILE));
     if named.is_none() && !path.exists() {
-        return Ok(DEFAULT_ROOT.into());
+        return Ok(StorageSettings::Local(DEFAULT_ROOT.into()));
     }
     let file = parse(&path)?;
-    let refuse = |message: &str| SettingError::File {
+    let refuse = |message: String| SettingError::File {
         path: path.clone(),
         line: None,
-        message: message.to_owned(),
+        message,
     };
     match file.storage {
         Storage {
             local: Some(_),
             s3: Some(_),
         } => Err(refuse(
-            "has both [storage.local] and [storage.s3]: keep the one where the objects are",
+            "has both [storage.local] and [storage.s3]: keep the one where the objects are".into(),
         )),
-        Storage { s3: Some(_), .. } => Err(refuse(
-            "[storage.s3] is not part of this build yet: use [storage.local]",
+        Storage {
+            s3: Some(table), ..
+        } => table
+            .read(lookup, environment)
+            .map(|s3| StorageSettings::S3(Box::new(s3)))
+            .map_err(refuse),
+        Storage {
+            local: Some(local), ..
+        } if local.root.as_os_str().is_empty() => Err(refuse(
+            "[storage.local] root is empty: name a folder".into(),
         )),
         Storage {
             local: Some(local), ..
-        } if local.root.as_os_str().is_empty() => {
-            Err(refuse("[storage.local] root is empty: name a folder"))
-        }
-        Storage {
-            local: Some(local), ..
-        } => Ok(local.root),
-        Storage { .. } => Ok(DEFAULT_ROOT.into()),
+        } => Ok(StorageSettings::Local(local.root)),
+        Storage { .. } => Ok(StorageSettings::Local(DEFAULT_ROOT.into())),
     }
 }
 

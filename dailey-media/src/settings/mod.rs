@@ -1,6 +1,9 @@
 //! Environment and configuration file → [`Settings`], or every reason why not.
 
 mod file;
+mod s3;
+
+pub use s3::{Addressing, S3Settings};
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,6 +22,9 @@ pub const DEFAULT_PORT: u16 = 4100;
 
 /// Read when nothing else is named and it is there.
 pub const DEFAULT_CONFIG_FILE: &str = "dailey-media.toml";
+
+/// Where objects lie when no file says otherwise.
+const DEFAULT_ROOT: &str = "./data/media";
 
 /// Name of the link secret in the storage root, in development.
 const DEFAULT_LINK_SECRET: &str = "link-secret";
@@ -44,14 +50,24 @@ pub struct Settings {
     pub origins: Origins,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
-    /// The folder of the local store.
-    pub root: PathBuf,
+    /// Where the objects are.
+    pub storage: StorageSettings,
     /// The secret that signs cursors.
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
     /// How long a resumable upload is kept without a sign of its client.
     pub upload_expiry: Duration,
+}
+
+/// Where the objects are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageSettings {
+    /// In files below this folder.
+    Local(PathBuf),
+    /// In a bucket.
+    S3(Box<S3Settings>),
 }
 
 /// Where the link secret is.
@@ -92,7 +108,7 @@ pub(crate) struct Draft {
     pub(crate) core_url: Option<Url>,
     pub(crate) port: Option<u16>,
     pub(crate) bind: Option<IpAddr>,
-    pub(crate) root: Option<PathBuf>,
+    pub(crate) storage: Option<StorageSettings>,
     pub(crate) link_secret: Option<LinkSecret>,
     pub(crate) frontend_env_file: Option<PathBuf>,
     origins: Option<Origins>,
@@ -117,8 +133,12 @@ impl Draft {
             &mut errors,
             settings::trusted_proxies(lookup).map_err(Into::into),
         );
-        let root = keep(&mut errors, file::root(lookup, config));
-        let link_secret = link_secret(lookup, environment, root.as_deref());
+        let storage = keep(&mut errors, file::storage(lookup, environment, config));
+        let root = storage.as_ref().map(|storage| match storage {
+            StorageSettings::Local(root) => root.as_path(),
+            StorageSettings::S3(_) => Path::new(DEFAULT_ROOT),
+        });
+        let link_secret = link_secret(lookup, environment, root);
         let link_secret = keep(&mut errors, link_secret).flatten();
         let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
         let upload_expiry = keep(&mut errors, upload_expiry(lookup, environment));
@@ -131,7 +151,7 @@ impl Draft {
             core_url,
             port,
             bind,
-            root,
+            storage,
             link_secret,
             frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
             origins,
@@ -156,7 +176,7 @@ impl Draft {
                 bind: Some(bind),
                 origins: Some(origins),
                 trusted_proxies: Some(trusted_proxies),
-                root: Some(root),
+                storage: Some(storage),
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
                 upload_expiry: Some(upload_expiry),
@@ -167,7 +187,7 @@ impl Draft {
                 address: SocketAddr::new(bind, port),
                 origins,
                 trusted_proxies,
-                root,
+                storage,
                 link_secret,
                 rate_limit,
                 upload_expiry,
@@ -402,11 +422,11 @@ mod tests {
             (
                 &[],
                 Some("[storage.s3]\nsecret_access_key = 'hush'\n"),
-                "[storage.s3] is not part of this build yet",
+                ", line 1: missing field `bucket`",
             ),
             (
                 &[],
-                Some("[storage.local]\nroot = 'a'\n[storage.s3]\n"),
+                Some(&format!("[storage.local]\nroot = 'a'\n{S3}")),
                 "has both",
             ),
             (
@@ -442,12 +462,122 @@ mod tests {
 
     #[test]
     fn the_file_names_the_root() {
-        assert_eq!(read(&[], None).unwrap().root, Path::new("./data/media"));
-        let settings = read(
-            &[],
-            Some("[storage.local]\nroot = '/var/lib/dailey-media'\n"),
-        )
-        .unwrap();
-        assert_eq!(settings.root, Path::new("/var/lib/dailey-media"));
+        let local = |root: &str| StorageSettings::Local(root.into());
+        assert_eq!(read(&[], None).unwrap().storage, local("./data/media"));
+        let toml = "[storage.local]\nroot = '/var/lib/dailey-media'\n";
+        let settings = read(&[], Some(toml)).unwrap();
+        assert_eq!(settings.storage, local("/var/lib/dailey-media"));
+    }
+
+    const S3: &str =
+        "[storage.s3]\nbucket = 'media'\nregion = 'auto'\nendpoint = 'https://s3.example.com'\n";
+    const ID: (&str, &str) = ("AWS_ACCESS_KEY_ID", "id-hush");
+    const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "secret-hush");
+
+    #[test]
+    fn the_file_names_the_bucket_and_nobody_shows_its_key() {
+        let toml = format!(
+            "{S3}public_endpoint = 'https://media.example.com:8443'\naccess_key_id = 'id-hush'\nsecret_access_key = 'secret-hush'\n"
+        );
+        for (pairs, toml, public) in [
+            (&[][..], toml.as_str(), "https://media.example.com:8443/"),
+            (&[ID, SECRET], S3, "https://s3.example.com/"),
+            // Said twice, and the same.
+            (&[ID, SECRET], &toml, "https://media.example.com:8443/"),
+        ] {
+            let settings = read(pairs, Some(toml)).unwrap();
+            let shown = format!("{settings:?}");
+            assert!(!shown.contains("hush"), "{shown}");
+            let StorageSettings::S3(s3) = settings.storage else {
+                panic!("{shown}");
+            };
+            assert_eq!((&*s3.bucket, &*s3.region), ("media", "auto"));
+            assert_eq!(s3.endpoint.as_str(), "https://s3.example.com/");
+            assert_eq!(s3.public_endpoint.as_str(), public);
+            assert_eq!(
+                (&*s3.access_key_id, &*s3.secret_access_key),
+                ("id-hush", "secret-hush")
+            );
+            assert_eq!(s3.addressing, Addressing::Path);
+        }
+    }
+
+    #[test]
+    fn each_wrong_setting_of_a_bucket_is_named_and_not_shown() {
+        let dev = ("DAILEY_ENV", "development");
+        let with = |key: &str, value: &str| {
+            let mut lines: Vec<String> = S3.lines().map(str::to_owned).collect();
+            lines.retain(|line| !line.starts_with(&format!("{key} =")));
+            lines.push(format!("{key} = {value}\n"));
+            lines.join("\n")
+        };
+        for (pairs, toml, expected) in [
+            (&[ID][..], S3.to_owned(), "secret_access_key is missing"),
+            (&[SECRET], S3.to_owned(), "access_key_id is missing"),
+            (&[ID, SECRET], with("bucket", "'Hush'"), "bucket is not"),
+            (&[ID, SECRET], with("bucket", "'a/hush'"), "bucket is not"),
+            (
+                &[ID, SECRET],
+                with("region", "'hush hush'"),
+                "region is not",
+            ),
+            (
+                &[ID, SECRET],
+                with("endpoint", "'http://127.0.0.1:9000'"),
+                "endpoint is not",
+            ),
+            (
+                &[ID, SECRET],
+                with("endpoint", "'https://hush@s3.example.com'"),
+                "endpoint is not",
+            ),
+            (
+                &[ID, SECRET],
+                with("endpoint", "'https://s3.example.com/hush'"),
+                "endpoint is not",
+            ),
+            (
+                &[ID, SECRET],
+                with("public_endpoint", "'hush'"),
+                "public_endpoint is not",
+            ),
+            (
+                &[dev, ID, SECRET],
+                with("endpoint", "'http://s3.hush.example'"),
+                "endpoint is not",
+            ),
+            (
+                &[ID, SECRET],
+                with("access_key_id", "'other-hush'"),
+                "differs from AWS_ACCESS_KEY_ID",
+            ),
+            (
+                &[ID],
+                with("secret_access_key", "'hush \\t'"),
+                "secret_access_key is not 1 to 256",
+            ),
+            (
+                &[ID, SECRET],
+                with("keys", "'hush'"),
+                "unknown field `keys`",
+            ),
+            (
+                &[ID, SECRET],
+                with("path_style", "'hush'"),
+                "a value is not of the type",
+            ),
+            (
+                &[dev, ID, SECRET],
+                with("endpoint", "'http://127.0.0.1:9000'") + "path_style = false\n",
+                "path_style = false needs",
+            ),
+        ] {
+            let errors = read(pairs, Some(&toml)).unwrap_err();
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(errors[0].contains(expected), "{expected} in {errors:?}");
+            assert!(!errors[0].contains("hush"), "{errors:?}");
+        }
+        let loopback = with("endpoint", "'http://127.0.0.1:9000'");
+        assert!(read(&[dev, ID, SECRET], Some(&loopback)).is_ok());
     }
 }

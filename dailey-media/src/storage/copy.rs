@@ -2,7 +2,7 @@
 
 use http_body_util::BodyExt;
 
-use super::{Commit, Committed, Location, Object, Replaced, Storage, StorageError};
+use super::{Commit, Committed, Location, Object, Replaced, Storage, StorageError, Target};
 use crate::preconditions::Preconditions;
 
 /// How a copy ended. Only the first stored anything.
@@ -34,7 +34,11 @@ pub(crate) async fn copy_object(
         return Ok(Copied::TargetExists);
     }
     let source = opened.object;
-    let mut upload = storage.upload().await?;
+    let target = Target {
+        at: to.clone(),
+        description: source.description.clone(),
+    };
+    let mut upload = storage.upload(target).await?;
     let mut body = opened.content.body(0..source.size);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(std::io::Error::other)?;
@@ -43,8 +47,6 @@ pub(crate) async fn copy_object(
         }
     }
     let commit = Commit {
-        at: to.clone(),
-        description: source.description.clone(),
         conditions,
         // What was read must be what was stored once: a damaged object is not multiplied.
         expected: Some(source.sha256),

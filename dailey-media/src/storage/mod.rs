@@ -1,11 +1,13 @@
 //! What every store promises, and the stores.
 //!
-//! The rest of the program knows only [`Storage`]; files are the business of [`local`].
+//! The rest of the program knows only [`Storage`]; files are the business of [`local`], buckets that
+//! of [`s3`].
 
 mod copy;
 pub mod local;
 pub(crate) mod records;
-mod resumable;
+pub(crate) mod resumable;
+pub mod s3;
 
 pub(crate) use copy::{Copied, copy_object};
 pub use resumable::{Received, Resumable};
@@ -13,6 +15,7 @@ pub use resumable::{Received, Resumable};
 use std::fmt::Debug;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
@@ -23,6 +26,7 @@ use crate::description::Description;
 use crate::digest::Sha256;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
+use crate::settings::StorageSettings;
 
 /// Bytes of an entity tag: nobody meets two alike.
 const TAG_BYTES: usize = 16;
@@ -47,8 +51,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// The object at `at`, ready to be read.
     fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>>;
 
-    /// Begins an upload. Dropping it before the commit undoes it.
-    fn upload(&self) -> Pending<'_, Box<dyn Upload>>;
+    /// Begins an upload to `target`. Dropping it before the commit undoes it.
+    fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>>;
 
     /// Uploads that go on over many requests.
     fn resumable(&self) -> &dyn Resumable;
@@ -72,18 +76,23 @@ pub trait Upload: Send {
     /// Adds bytes at the end.
     fn write(&mut self, bytes: Bytes) -> Pending<'_, ()>;
 
-    /// Makes the object visible at `commit.at`, if its digest and conditions hold.
+    /// Makes the object visible at its target, if its digest and conditions hold.
     fn commit(self: Box<Self>, commit: Commit) -> Pending<'static, Committed>;
 }
 
-/// What an upload becomes.
+/// What an upload becomes. Some stores must know it before the first byte.
 #[derive(Clone, Debug)]
-pub struct Commit {
+pub struct Target {
     /// Where.
     pub at: Location,
     /// What the client says about it.
     pub description: Description,
-    /// Under which conditions.
+}
+
+/// What must hold for an upload to be stored.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// For what is there.
     pub conditions: Preconditions,
     /// The digest that the bytes must have, when the client gave one.
     pub expected: Option<Sha256>,
@@ -214,6 +223,29 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// Takes the store that the settings name into use. Must be called within a runtime.
+///
+/// # Errors
+/// [`OpenError`]
+pub(crate) fn open(settings: &StorageSettings) -> Result<Arc<dyn Storage>, OpenError> {
+    Ok(match settings {
+        StorageSettings::Local(root) => Arc::new(local::LocalStorage::open(root)?),
+        StorageSettings::S3(settings) => Arc::new(s3::S3Storage::open(settings)?),
+    })
+}
+
+/// A store that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Its folder.
+    #[error(transparent)]
+    Local(#[from] local::OpenError),
+    /// Its bucket.
+    #[error(transparent)]
+    S3(#[from] s3::RemoteError),
+}
+
 /// A store that could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -221,6 +253,14 @@ pub enum StorageError {
     /// The disk or the network.
     #[error("the store failed: {0}")]
     Io(#[from] std::io::Error),
+    /// The object store.
+    #[error("the store failed: {0}")]
+    Remote(#[from] s3::RemoteError),
+    /// The key is not too long, but with the space's own name in front it is.
+    #[error(
+        "with the names of its app and subject in front the key is longer than the 1024 bytes that the object store takes"
+    )]
+    KeyTooLong,
     /// Too much is being done already.
     #[error("the store is busy")]
     Busy,

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 
-use super::{Commit, Committed, Location, Object, Storage, StorageError};
+use super::{Commit, Committed, Location, Object, Storage, StorageError, Target};
 use crate::description::Description;
 use crate::preconditions::{Preconditions, Validators};
 
@@ -41,11 +41,13 @@ pub(crate) async fn write(
     bytes: impl Into<Bytes>,
     conditions: Preconditions,
 ) -> Result<Option<Validators>, StorageError> {
-    let mut upload = storage.upload().await?;
-    upload.write(bytes.into()).await?;
-    let commit = Commit {
+    let target = Target {
         at: at.clone(),
         description: Description::of_type("application/json"),
+    };
+    let mut upload = storage.upload(target).await?;
+    upload.write(bytes.into()).await?;
+    let commit = Commit {
         conditions,
         expected: None,
     };

@@ -8,7 +8,7 @@
 
 mod buffers;
 pub(crate) mod checksum;
-mod digests;
+mod digest;
 pub(crate) mod metadata;
 mod receive;
 mod state;
@@ -23,15 +23,14 @@ use bytes::Bytes;
 
 use self::buffers::Buffers;
 use self::checksum::{Checks, Mismatch};
-use self::digests::Digests;
+use self::digest::RunningDigest;
 pub(crate) use self::state::{Conditions, UploadId, Wanted};
 use self::state::{Stage, State};
 pub(crate) use self::sweep::sweep_for_ever;
 use self::turns::{Turn, Turns};
-use crate::digest::Sha256;
 use crate::key::Space;
 use crate::preconditions::{Preconditions, Validators};
-use crate::storage::{Committed, Deletion, Object, Storage, StorageError, records};
+use crate::storage::{Committed, Deletion, Object, Received, Storage, StorageError, records};
 
 /// Largest upload: what S3 copies in one step.
 pub(crate) const MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -46,7 +45,6 @@ pub(crate) struct Uploads {
     /// How long an upload is kept without a sign of its client.
     expiry: Duration,
     turns: Turns,
-    digests: Digests,
     buffers: Buffers,
 }
 
@@ -115,7 +113,6 @@ impl Uploads {
             storage,
             expiry,
             turns: Turns::default(),
-            digests: Digests::default(),
             buffers: Buffers::default(),
         }
     }
@@ -135,15 +132,15 @@ impl Uploads {
             let mut upload = Upload { id, state, read };
             let mut object = None;
             if upload.state.length == 0 {
-                let received = uploads
-                    .storage
-                    .resumable()
-                    .append(upload.id.as_str(), &upload.state.received, Bytes::new())
+                let (id, target) = (upload.id.as_str(), upload.state.target()?);
+                let nothing = Received::default();
+                let resumable = uploads.storage.resumable();
+                let received = resumable
+                    .append(id, &target, &nothing, Bytes::new())
                     .await?;
-                upload.state.received = received;
-                upload.state.stage = Stage::Finishing;
+                upload.state.count(received, &RunningDigest::default());
                 uploads.save(&mut upload).await?;
-                object = uploads.finish(&mut upload, None).await?;
+                object = uploads.finish(&mut upload).await?;
             }
             let progress = upload.progress(object);
             Ok((upload.id, progress))
@@ -166,7 +163,7 @@ impl Uploads {
             let _turn = uploads.turn(&id).await?;
             let mut upload = uploads.find_live(&space, &id).await?;
             if upload.state.stage == Stage::Finishing {
-                uploads.finish(&mut upload, None).await?;
+                uploads.finish(&mut upload).await?;
             }
             Ok(upload.progress(None))
         })
@@ -205,7 +202,7 @@ impl Uploads {
             let mut upload = uploads.find_live(&space, &id).await?;
             if upload.state.stage == Stage::Finishing {
                 // It may be an object by now; then there is nothing to end.
-                uploads.finish(&mut upload, None).await?;
+                uploads.finish(&mut upload).await?;
             }
             uploads.end(&mut upload).await
         })
@@ -264,11 +261,11 @@ impl Uploads {
 
     /// Whether the object's conditions hold now.
     async fn allowed_now(&self, state: &State) -> Result<(), UploadError> {
-        let commit = state.commit()?;
+        let (at, commit) = (state.target()?.at, state.commit()?);
         if commit.conditions.is_empty() {
             return Ok(());
         }
-        let (allowed, current) = match self.storage.stat(&commit.at).await {
+        let (allowed, current) = match self.storage.stat(&at).await {
             Ok(current) => {
                 let validators = current.as_ref().map(Object::validators);
                 (commit.conditions.allow_change(validators.as_ref()), current)
@@ -284,15 +281,18 @@ impl Uploads {
     }
 
     /// Makes the object of an upload whose record says that all its bytes are there.
-    async fn finish(
-        &self,
-        upload: &mut Upload,
-        sha256: Option<Sha256>,
-    ) -> Result<Option<Object>, UploadError> {
-        let commit = upload.state.commit()?;
-        let resumable = self.storage.resumable();
-        let (id, received) = (upload.id.as_str(), &upload.state.received);
-        let refused = match resumable.complete(id, received, sha256, commit).await {
+    async fn finish(&self, upload: &mut Upload) -> Result<Option<Object>, UploadError> {
+        let state = &upload.state;
+        let (target, commit, sha256) =
+            (state.target()?, state.commit()?, state.digest()?.finish()?);
+        let completing = self.storage.resumable().complete(
+            upload.id.as_str(),
+            target,
+            &state.received,
+            sha256,
+            commit,
+        );
+        let refused = match completing.await {
             Ok(Some(Committed::Stored { object, .. })) => {
                 self.done(upload).await;
                 return Ok(Some(object));
@@ -311,7 +311,6 @@ impl Uploads {
     }
 
     async fn done(&self, upload: &mut Upload) {
-        self.digests.forget(&upload.id);
         upload.state.stage = Stage::Done;
         if let Err(error) = self.save(upload).await {
             // The object is there; whoever asks next finds that out again.
@@ -321,11 +320,13 @@ impl Uploads {
 
     /// Ends an upload without an object, or forgets one that has become an object.
     async fn end(&self, upload: &mut Upload) -> Result<(), UploadError> {
-        self.digests.forget(&upload.id);
         if upload.state.stage != Stage::Done {
             // Before the record, which may need the room on a full disk.
-            let (id, received) = (upload.id.as_str(), &upload.state.received);
-            self.storage.resumable().abort(id, received).await?;
+            let (target, received) = (upload.state.target()?, &upload.state.received);
+            let resumable = self.storage.resumable();
+            resumable
+                .abort(upload.id.as_str(), &target, received)
+                .await?;
         }
         upload.state.stage = Stage::Gone;
         self.save(upload).await
@@ -333,7 +334,6 @@ impl Uploads {
 
     /// Removes what is left of an upload.
     async fn remove(&self, upload: &Upload) -> Result<(), StorageError> {
-        self.digests.forget(&upload.id);
         let still = Preconditions::still(&upload.read);
         match self.storage.delete(&upload.id.location(), &still).await? {
             Deletion::Deleted | Deletion::Absent | Deletion::ConditionFailed(_) => Ok(()),

@@ -8,12 +8,12 @@ use bytes::BytesMut;
 use http_body::Body as _;
 
 use super::checksum::Checks;
-use super::digests::Digest;
+use super::digest::RunningDigest;
 use super::state::Stage;
 use super::turns::Turn;
 use super::{MAX_CHUNK_BYTES, Upload, UploadError, Uploads};
 use crate::pace::{Ended, Paced};
-use crate::storage::{Object, Received, StorageError};
+use crate::storage::{Object, Received, StorageError, Target};
 
 /// Bytes gathered before they are stored: above the 5 MiB of S3's smallest part.
 const SLICE_BYTES: usize = 8 * 1024 * 1024;
@@ -30,11 +30,12 @@ impl From<Ended> for UploadError {
 /// What a request has brought so far.
 struct Arrival {
     checks: Checks,
-    /// Of all bytes of the upload, where it is known.
-    digest: Option<Digest>,
+    /// Of all that is stored.
+    digest: RunningDigest,
     /// With what is stored, but need not count yet.
     stored: Received,
     gathered: BytesMut,
+    target: Target,
 }
 
 impl Uploads {
@@ -60,7 +61,8 @@ impl Uploads {
         }
         let mut arrival = Arrival {
             checks,
-            digest: self.digests.take(&upload.id, at),
+            digest: upload.state.digest()?,
+            target: upload.state.target()?,
             stored: upload.state.received.clone(),
             gathered: BytesMut::new(),
         };
@@ -78,16 +80,12 @@ impl Uploads {
         if let Some(mismatch) = arrival.checks.mismatch() {
             return Err(UploadError::Mismatch(mismatch));
         }
-        let sha256 = if upload.state.stage == Stage::Receiving {
-            let digest = arrival.digest.clone();
-            self.count(upload, &arrival.stored, digest).await?;
-            arrival.digest.and_then(Digest::finish)
-        } else {
-            None
-        };
+        if upload.state.stage == Stage::Receiving {
+            self.count(upload, &arrival).await?;
+        }
         // Nothing is missing then, however the body ended.
         if upload.state.stage == Stage::Finishing {
-            return self.finish(upload, sha256).await;
+            return self.finish(upload).await;
         }
         ended.map(|()| None)
     }
@@ -123,8 +121,7 @@ impl Uploads {
                 if arrival.gathered.len() == SLICE_BYTES {
                     self.store(upload, arrival).await?;
                     if arrival.checks.is_empty() {
-                        let digest = arrival.digest.clone();
-                        self.count(upload, &arrival.stored, digest).await?;
+                        self.count(upload, arrival).await?;
                     }
                 }
                 if arrival.gathered.capacity() == 0 {
@@ -143,20 +140,17 @@ impl Uploads {
             return Ok(());
         }
         let bytes = std::mem::take(&mut arrival.gathered).freeze();
-        let (mut checks, mut digest) = (std::mem::take(&mut arrival.checks), arrival.digest.take());
+        let mut checks = std::mem::take(&mut arrival.checks);
+        let mut digest = arrival.digest.clone();
         let hashed = bytes.clone();
         let hashing = tokio::task::spawn_blocking(move || {
             checks.update(&hashed);
-            if let Some(digest) = &mut digest {
-                digest.update(&hashed);
-            }
+            digest.update(&hashed);
             (checks, digest)
         });
         let id = upload.id.as_str();
-        let appending = self
-            .storage
-            .resumable()
-            .append(id, &arrival.stored, bytes.clone());
+        let resumable = self.storage.resumable();
+        let appending = resumable.append(id, &arrival.target, &arrival.stored, bytes.clone());
         let (stored, hashed) = tokio::join!(appending, hashing);
         self.buffers.give_back(bytes);
         (arrival.checks, arrival.digest) =
@@ -169,18 +163,8 @@ impl Uploads {
     }
 
     /// Makes what is stored count.
-    async fn count(
-        &self,
-        upload: &mut Upload,
-        stored: &Received,
-        digest: Option<Digest>,
-    ) -> Result<(), UploadError> {
-        upload.state.received = stored.clone();
-        if stored.bytes == upload.state.length {
-            upload.state.stage = Stage::Finishing;
-        }
-        self.save(upload).await?;
-        self.digests.keep(&upload.id, digest);
-        Ok(())
+    async fn count(&self, upload: &mut Upload, arrival: &Arrival) -> Result<(), UploadError> {
+        upload.state.count(arrival.stored.clone(), &arrival.digest);
+        self.save(upload).await
     }
 }

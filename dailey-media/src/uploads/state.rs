@@ -4,11 +4,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::digest::RunningDigest;
 use crate::description::Description;
 use crate::digest::Sha256;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::Preconditions;
-use crate::storage::{Commit, Location, Received, StorageError};
+use crate::storage::resumable::states;
+use crate::storage::{Commit, Location, Received, StorageError, Target};
 
 /// An upload's name: 122 random bits, which nobody guesses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,15 +35,10 @@ impl UploadId {
     pub(super) fn location(&self) -> Location {
         let key = ObjectKey::parse(self.0.clone());
         Location {
-            space: space(),
+            space: states(),
             key: key.expect("32 hexadecimal digits are a key"),
         }
     }
-}
-
-/// Where the states are.
-pub(super) fn space() -> Space {
-    Space::reserved("uploads")
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +56,8 @@ pub(super) struct State {
     /// How many bytes there will be.
     pub(super) length: u64,
     pub(super) received: Received,
+    /// Of the bytes that are received.
+    digest: String,
     pub(super) stage: Stage,
     /// Milliseconds since 1970.
     pub(super) expires_ms: u64,
@@ -80,8 +79,7 @@ pub(super) enum Stage {
 /// What a client wants to upload.
 #[derive(Debug)]
 pub(crate) struct Wanted {
-    pub(crate) at: Location,
-    pub(crate) description: Description,
+    pub(crate) target: Target,
     pub(crate) metadata: String,
     pub(crate) conditions: Conditions,
     pub(crate) expected: Option<Sha256>,
@@ -108,15 +106,16 @@ impl Conditions {
 impl State {
     pub(super) fn new(wanted: Wanted) -> Self {
         Self {
-            app_id: wanted.at.space.app_id().to_owned(),
-            subject: wanted.at.space.subject().to_owned(),
-            key: wanted.at.key.as_str().to_owned(),
-            description: wanted.description,
+            app_id: wanted.target.at.space.app_id().to_owned(),
+            subject: wanted.target.at.space.subject().to_owned(),
+            key: wanted.target.at.key.as_str().to_owned(),
+            description: wanted.target.description,
             metadata: wanted.metadata,
             conditions: wanted.conditions.0,
             expected: wanted.expected.map(Sha256::to_hex),
             length: wanted.length,
             received: Received::default(),
+            digest: RunningDigest::default().to_text(),
             stage: Stage::Receiving,
             expires_ms: 0,
         }
@@ -134,7 +133,31 @@ impl State {
         self.app_id == space.app_id() && self.subject == space.subject()
     }
 
+    pub(super) fn digest(&self) -> Result<RunningDigest, StorageError> {
+        RunningDigest::from_text(&self.digest)
+    }
+
+    /// Makes more bytes count.
+    pub(super) fn count(&mut self, received: Received, digest: &RunningDigest) {
+        if received.bytes == self.length {
+            self.stage = Stage::Finishing;
+        }
+        self.received = received;
+        self.digest = digest.to_text();
+    }
+
     /// What it becomes.
+    pub(super) fn target(&self) -> Result<Target, StorageError> {
+        Ok(Target {
+            at: Location {
+                space: Space::new(&self.app_id, &self.subject),
+                key: ObjectKey::parse(self.key.clone()).map_err(|_| DAMAGED)?,
+            },
+            description: self.description.clone(),
+        })
+    }
+
+    /// What must hold for it.
     pub(super) fn commit(&self) -> Result<Commit, StorageError> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.conditions {
@@ -143,11 +166,6 @@ impl State {
         }
         let expected = self.expected.as_deref().map(Sha256::from_hex);
         Ok(Commit {
-            at: Location {
-                space: Space::new(&self.app_id, &self.subject),
-                key: ObjectKey::parse(self.key.clone()).map_err(|_| DAMAGED)?,
-            },
-            description: self.description.clone(),
             conditions: Preconditions::read(&headers).map_err(|_| DAMAGED)?,
             expected: expected.map(|digest| digest.ok_or(DAMAGED)).transpose()?,
         })
@@ -172,8 +190,10 @@ mod tests {
             key: ObjectKey::parse("a/b").unwrap(),
         };
         let state = State::new(Wanted {
-            at: at.clone(),
-            description: Description::of_type("image/png"),
+            target: Target {
+                at: at.clone(),
+                description: Description::of_type("image/png"),
+            },
             metadata: "key YS9i".into(),
             conditions: Conditions::of(&headers),
             expected: Sha256::from_bytes(&[7; 32]),
@@ -182,7 +202,8 @@ mod tests {
         let read = State::parse(&state.to_json().unwrap()).unwrap();
         assert_eq!(read, state);
         let commit = read.commit().unwrap();
-        assert_eq!((commit.at, commit.conditions), (at, conditions));
+        let target = read.target().unwrap();
+        assert_eq!((target.at, commit.conditions), (at, conditions));
         assert_eq!(commit.expected, Sha256::from_bytes(&[7; 32]));
         assert!(State::parse(b"{}").is_err());
     }

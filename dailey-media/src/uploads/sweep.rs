@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::state::{self, Stage};
+use super::state::Stage;
 use super::{UploadError, UploadId, Uploads, now_ms};
+use crate::storage::resumable::states;
 use crate::storage::{Depth, ListQuery, StorageError};
 
 /// Between two sweeps.
@@ -30,7 +31,7 @@ pub(crate) async fn sweep_for_ever(uploads: Uploads) {
 
 impl Uploads {
     async fn sweep(&self) -> Result<(), StorageError> {
-        let space = state::space();
+        let space = states();
         let mut query = ListQuery {
             prefix: String::new(),
             depth: Depth::All,
@@ -76,7 +77,7 @@ impl Uploads {
         let is_abandoned = u128::from(unfinished_for) >= MAX_FINISH.as_millis();
         if upload.state.stage == Stage::Finishing && is_abandoned {
             // Its client was told nothing: it may rightly believe that it has done all it can.
-            self.finish(&mut upload, None).await?;
+            self.finish(&mut upload).await?;
             return Ok(Swept::Kept);
         }
         if upload.state.expires_ms > now_ms() {

@@ -1,15 +1,19 @@
 //! Real programs of others that tests run against, unpacked in the user's cache folder and never
-//! installed in the system. Setting one up needs Debian's package registry as this machine's own apt
-//! knows it; finding one that is set up needs nothing.
+//! installed in the system. Setting one up needs the package registries of Debian (as this machine's own
+//! apt knows it), Python and Rust; finding one that is set up needs nothing.
 
 mod apt;
 mod cache;
+mod moto;
 mod mysql;
+mod s3s_fs;
 mod sshd;
 mod unpacked;
 
 pub use cache::cache_folder;
+pub use moto::MotoPart;
 pub use mysql::MysqlPart;
+pub use s3s_fs::S3sFsPart;
 pub use sshd::SshdPart;
 pub use unpacked::Unpacked;
 

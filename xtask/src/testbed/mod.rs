@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
 use testbed::mysql::Standing;
-use testbed::parts::{MysqlPart, SshdPart};
+use testbed::parts::{MotoPart, MysqlPart, S3sFsPart, SshdPart};
 
 use crate::stop::{Interrupt, Outcome, Stop};
 use crate::terminal::{Terminal, indented, spoken};
@@ -38,6 +38,8 @@ pub(crate) enum Part {
     Mysql,
     /// An ssh server; tests start their own, so `up` only unpacks it
     Sshd,
+    /// Two S3 servers, moto and s3s-fs; tests start their own, so `up` only sets them up
+    S3,
 }
 
 /// Does it.
@@ -50,14 +52,26 @@ pub(crate) fn run(
     let (Action::Up { part } | Action::Down { part } | Action::Status { part }) = action;
     let parts = match part {
         Some(part) => vec![part],
-        None => vec![Part::Sshd, Part::Mysql],
+        None => vec![Part::Sshd, Part::S3, Part::Mysql],
     };
     let done = parts.into_iter().try_for_each(|part| match (action, part) {
         (Action::Up { .. }, Part::Mysql) => up(workspace, terminal, interrupt),
         (Action::Down { .. }, Part::Mysql) => down(workspace, terminal),
         (Action::Status { .. }, Part::Mysql) => status(workspace, terminal),
         (Action::Up { .. }, Part::Sshd) => unpack_sshd(terminal),
-        (Action::Down { .. }, Part::Sshd) => Ok(()),
+        (Action::Up { .. }, Part::S3) => set_up_s3(terminal),
+        (Action::Down { .. }, Part::Sshd | Part::S3) => Ok(()),
+        (Action::Status { .. }, Part::S3) => {
+            terminal.line(&match MotoPart::find() {
+                Ok(part) => format!("moto {} is set up", part.version()),
+                Err(error) => format!("moto: {error}"),
+            });
+            terminal.line(&match S3sFsPart::find() {
+                Ok(part) => format!("s3s-fs {} is set up", part.version()),
+                Err(error) => format!("s3s-fs: {error}"),
+            });
+            Ok(())
+        }
         (Action::Status { .. }, Part::Sshd) => {
             terminal.line(&match SshdPart::find() {
                 Ok(part) => format!("sshd {} is unpacked", part.version()),
@@ -117,6 +131,19 @@ fn unpack_sshd(terminal: &Terminal) -> Outcome<()> {
         "{} sshd {} is unpacked; tests start their own",
         terminal.good("✓"),
         part.version()
+    ));
+    Ok(())
+}
+
+fn set_up_s3(terminal: &Terminal) -> Outcome<()> {
+    let because = |error: testbed::parts::PartError| Stop::because(error.to_string());
+    let moto = MotoPart::set_up().map_err(because)?;
+    let s3s_fs = S3sFsPart::set_up().map_err(because)?;
+    terminal.line(&format!(
+        "{} moto {} and s3s-fs {} are set up; tests start their own",
+        terminal.good("✓"),
+        moto.version(),
+        s3s_fs.version()
     ));
     Ok(())
 }

@@ -23,7 +23,7 @@ use self::listing::{Budget, Waiting};
 use self::upload::{Draft, LocalUpload};
 use super::{
     Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage,
-    StorageError, Upload,
+    StorageError, Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -140,13 +140,14 @@ impl Storage for LocalStorage {
         Box::pin(self.inner.blocking(move |_| open(&path)))
     }
 
-    fn upload(&self) -> Pending<'_, Box<dyn Upload>> {
+    fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>> {
         Box::pin(async {
             let draft = self
                 .inner
                 .blocking(|store| Draft::create(&store.layout.uploads()))
                 .await?;
-            Ok(Box::new(LocalUpload::new(Arc::clone(&self.inner), draft)) as Box<dyn Upload>)
+            let upload = LocalUpload::new(Arc::clone(&self.inner), target, draft);
+            Ok(Box::new(upload) as Box<dyn Upload>)
         })
     }
 

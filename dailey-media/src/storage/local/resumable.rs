@@ -3,21 +3,17 @@
 //! Bytes behind those that count are left over from a step that nobody finished; the next one
 //! writes over them.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
 use super::upload::{Finished, publish};
 use super::{LocalStorage, durable};
 use crate::digest::Sha256;
-use crate::storage::{Commit, Committed, Pending, Received, Resumable, StorageError};
-
-/// Bytes of one read for the digest.
-const READ_BYTES: usize = 256 * 1024;
+use crate::storage::{Commit, Committed, Pending, Received, Resumable, StorageError, Target};
 
 const SHORT: StorageError = StorageError::Damaged("received bytes of an upload are gone");
 
@@ -25,26 +21,30 @@ impl Resumable for LocalStorage {
     fn append<'a>(
         &'a self,
         id: &'a str,
+        _: &'a Target,
         received: &'a Received,
         bytes: Bytes,
     ) -> Pending<'a, Received> {
         let (path, start) = (self.inner.layout.resumable(id), received.bytes);
-        Box::pin(
-            self.inner
-                .blocking(move |_| append(&path, start, &bytes).map(|bytes| Received { bytes })),
-        )
+        Box::pin(self.inner.blocking(move |_| {
+            Ok(Received {
+                bytes: append(&path, start, &bytes)?,
+                ..Received::default()
+            })
+        }))
     }
 
     fn complete<'a>(
         &'a self,
         id: &'a str,
+        target: Target,
         received: &'a Received,
-        sha256: Option<Sha256>,
+        sha256: Sha256,
         commit: Commit,
     ) -> Pending<'a, Option<Committed>> {
         let (path, size) = (self.inner.layout.resumable(id), received.bytes);
         Box::pin(self.inner.blocking(move |store| {
-            let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+            let mut file = match OpenOptions::new().write(true).open(&path) {
                 // It moves to its key in one step: where it is no more, that was done.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 opened => opened?,
@@ -54,7 +54,6 @@ impl Resumable for LocalStorage {
             }
             // What is behind is of a step that nobody finished, an earlier record perhaps.
             file.set_len(size)?;
-            let sha256 = sha256.map_or_else(|| digest(&mut file), Ok)?;
             file.seek(SeekFrom::End(0))?;
             let finished = Finished {
                 path: &path,
@@ -63,11 +62,11 @@ impl Resumable for LocalStorage {
                 sha256,
             };
             // Never a second name: with two, nobody could tell after a crash that it was done.
-            publish(store, finished, &commit, |_| durable::Name::Any).map(Some)
+            publish(store, finished, target, &commit, |_| durable::Name::Any).map(Some)
         }))
     }
 
-    fn abort<'a>(&'a self, id: &'a str, _: &'a Received) -> Pending<'a, ()> {
+    fn abort<'a>(&'a self, id: &'a str, _: &'a Target, _: &'a Received) -> Pending<'a, ()> {
         let path = self.inner.layout.resumable(id);
         Box::pin(self.inner.blocking(move |_| match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
@@ -103,17 +102,4 @@ fn append(path: &Path, start: u64, bytes: &Bytes) -> Result<u64, StorageError> {
         durable::sync_name(path)?;
     }
     Ok(start + bytes.len() as u64)
-}
-
-fn digest(file: &mut File) -> Result<Sha256, StorageError> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut digest = Context::new(&SHA256);
-    let mut chunk = vec![0; READ_BYTES];
-    loop {
-        match file.read(&mut chunk)? {
-            0 => break,
-            bytes => digest.update(&chunk[..bytes]),
-        }
-    }
-    Sha256::from_bytes(digest.finish().as_ref()).ok_or(StorageError::Damaged("it has no digest"))
 }

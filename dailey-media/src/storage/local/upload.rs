@@ -15,13 +15,14 @@ use uuid::Uuid;
 use super::durable::{self, Name};
 use super::{Current, Inner, object_file};
 use crate::digest::Sha256;
-use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Upload};
+use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Target, Upload};
 
 /// Bytes gathered before a write: each costs a hop to another thread.
 const GATHER_BYTES: usize = 256 * 1024;
 
 pub(super) struct LocalUpload {
     store: Arc<Inner>,
+    target: Target,
     gathered: Vec<u8>,
     /// `None` only while a write is under way or after one was dropped: such an upload is dead.
     draft: Option<Draft>,
@@ -36,9 +37,10 @@ pub(super) struct Draft {
 }
 
 impl LocalUpload {
-    pub(super) fn new(store: Arc<Inner>, draft: Draft) -> Self {
+    pub(super) fn new(store: Arc<Inner>, target: Target, draft: Draft) -> Self {
         Self {
             store,
+            target,
             gathered: Vec::new(),
             draft: Some(draft),
         }
@@ -83,8 +85,9 @@ impl Upload for LocalUpload {
         Box::pin(async move {
             self.flush().await?;
             let draft = self.draft.take().ok_or(DEAD)?;
+            let target = self.target;
             self.store
-                .blocking(move |store| draft.commit(store, &commit))
+                .blocking(move |store| draft.commit(store, target, &commit))
                 .await
         })
     }
@@ -113,7 +116,12 @@ impl Draft {
         Ok(())
     }
 
-    fn commit(mut self, store: &Inner, commit: &Commit) -> Result<Committed, StorageError> {
+    fn commit(
+        mut self,
+        store: &Inner,
+        target: Target,
+        commit: &Commit,
+    ) -> Result<Committed, StorageError> {
         let sha256 = Sha256::from_bytes(self.digest.clone().finish().as_ref()).ok_or(DEAD)?;
         let finished = Finished {
             path: &self.path,
@@ -121,7 +129,7 @@ impl Draft {
             size: self.size,
             sha256,
         };
-        publish(store, finished, commit, |replaced| match replaced {
+        publish(store, finished, target, commit, |replaced| match replaced {
             Replaced::Nothing => Name::New,
             Replaced::Object => Name::Any,
         })
@@ -136,11 +144,12 @@ pub(super) struct Finished<'f> {
     pub(super) sha256: Sha256,
 }
 
-/// Makes the file the object at `commit.at`, if its digest and conditions hold. `name` says how its
+/// Makes the file the object at `target`, if its digest and conditions hold. `name` says how its
 /// name is taken.
 pub(super) fn publish(
     store: &Inner,
     finished: Finished<'_>,
+    target: Target,
     commit: &Commit,
     name: impl FnOnce(Replaced) -> Name,
 ) -> Result<Committed, StorageError> {
@@ -160,12 +169,12 @@ pub(super) fn publish(
         size,
         sha256,
         modified_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-        description: commit.description.clone(),
+        description: target.description,
     };
     object_file::finish(file, &object)?;
     file.sync_all()?;
 
-    let path = store.layout.object(&commit.at);
+    let path = store.layout.object(&target.at);
     let _changing = store.changing(&path);
     let current = Current::read(&path)?;
     if !current.allows(&commit.conditions) {
@@ -175,7 +184,7 @@ pub(super) fn publish(
         Current::Absent => Replaced::Nothing,
         Current::Object(_) | Current::Damaged => Replaced::Object,
     };
-    let space = store.layout.space(&commit.at.space);
+    let space = store.layout.space(&target.at.space);
     durable::rename(draft, &path, name(replaced), &space)?;
     Ok(Committed::Stored { object, replaced })
 }

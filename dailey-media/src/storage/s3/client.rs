@@ -1,0 +1,289 @@
+//! Requests to the bucket: the one file that knows how they are sent and how often.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path;
+use object_store::{
+    Attributes, BackoffConfig, ClientOptions, GetOptions, GetRange, GetResult, ObjectStore,
+    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
+    UpdateVersion,
+};
+
+use super::fault::{Failure, RemoteError, failure};
+use super::found::Found;
+use crate::settings::{Addressing, S3Settings};
+
+/// How long and how often the store is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// For a connection.
+    pub(crate) connect: Duration,
+    /// For one request, its body included; for a body that is read, between two pieces.
+    pub(crate) request: Duration,
+    /// Further tries.
+    pub(crate) retries: usize,
+    /// No further try begins after this.
+    pub(crate) retry_within: Duration,
+}
+
+impl Limits {
+    /// For serving: a store that stumbles is asked again, one that is away is not waited for.
+    pub(crate) const SERVING: Self = Self {
+        connect: Duration::from_secs(2),
+        request: Duration::from_secs(30),
+        retries: 3,
+        retry_within: Duration::from_secs(15),
+    };
+
+    /// For the proof before the start: within a check's 5 seconds, so that the reason is told and
+    /// not only that it took too long.
+    pub(crate) const PROOF: Self = Self {
+        connect: Duration::from_secs(2),
+        request: Duration::from_millis(4500),
+        retries: 0,
+        retry_within: Duration::from_secs(5),
+    };
+}
+
+/// What must hold for what a change replaces.
+#[derive(Clone, Debug)]
+pub(super) enum Guard {
+    Anything,
+    Nothing,
+    /// This state, by the store's own entity tag.
+    Still(String),
+}
+
+/// The bucket.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Whole requests within a time.
+    store: AmazonS3,
+    /// Bodies of any length.
+    reads: AmazonS3,
+    /// Makes `store` with one header more.
+    builder: AmazonS3Builder,
+}
+
+/// Gives every request the same connections.
+#[derive(Clone, Debug)]
+struct Shared(HttpClient);
+
+impl HttpConnector for Shared {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(self.0.clone())
+    }
+}
+
+impl Client {
+    pub(super) fn new(settings: &S3Settings, limits: Limits) -> Result<Self, RemoteError> {
+        let http = || {
+            reqwest::Client::builder()
+                .connect_timeout(limits.connect)
+                .http1_only()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+        };
+        // Only a TLS stack that cannot be set up fails here.
+        let whole = http().timeout(limits.request).build();
+        let reading = http().read_timeout(limits.request).build();
+        let (Ok(whole), Ok(reading)) = (whole, reading) else {
+            return Err(RemoteError::Unreachable);
+        };
+        let mut endpoint = settings.endpoint.clone();
+        let by_host = settings.addressing == Addressing::Host;
+        if let (true, Some(domain)) = (by_host, settings.endpoint.domain()) {
+            let host = format!("{}.{domain}", settings.bucket);
+            endpoint
+                .set_host(Some(&host))
+                .map_err(|_| RemoteError::Unreachable)?;
+        }
+        let builder = AmazonS3Builder::new()
+            .with_bucket_name(&settings.bucket)
+            .with_region(&settings.region)
+            .with_endpoint(endpoint.as_str().trim_end_matches('/'))
+            .with_virtual_hosted_style_request(by_host)
+            .with_access_key_id(&settings.access_key_id)
+            .with_secret_access_key(&settings.secret_access_key)
+            .with_allow_http(settings.endpoint.scheme() == "http")
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_disable_bulk_delete(true)
+            .with_disable_tagging(true)
+            .with_retry(RetryConfig {
+                backoff: BackoffConfig::default(),
+                max_retries: limits.retries,
+                retry_timeout: limits.retry_within,
+            });
+        let with = |client| {
+            let connector = Shared(HttpClient::new(client));
+            builder.clone().with_http_connector(connector)
+        };
+        let builder_of_whole = with(whole);
+        Ok(Self {
+            store: build(builder_of_whole.clone())?,
+            reads: build(with(reading))?,
+            builder: builder_of_whole,
+        })
+    }
+
+    pub(super) async fn head(&self, path: &Path) -> Result<Option<Found>, RemoteError> {
+        let options = GetOptions {
+            head: true,
+            ..GetOptions::default()
+        };
+        match self.store.get_opts(path, options).await.map_err(failure) {
+            Ok(got) => Found::read(&got).map(Some),
+            Err(Failure::Absent) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// The bytes from the start up to `end`, and what is known of the object.
+    pub(super) async fn get_start(&self, path: &Path, end: u64) -> Result<GetResult, Failure> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(0..end)),
+            ..GetOptions::default()
+        };
+        self.reads.get_opts(path, options).await.map_err(failure)
+    }
+
+    /// A range of the bytes that the store has under `etag`, and of no others.
+    pub(super) async fn get_still(
+        &self,
+        path: &Path,
+        etag: &str,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<GetResult, Failure> {
+        let options = GetOptions {
+            range: range.map(GetRange::Bounded),
+            if_match: Some(etag.to_owned()),
+            ..GetOptions::default()
+        };
+        let got = self.reads.get_opts(path, options).await.map_err(failure)?;
+        // Not every store tries the condition.
+        if got.meta.e_tag.as_deref() == Some(etag) {
+            Ok(got)
+        } else {
+            Err(Failure::Condition)
+        }
+    }
+
+    pub(super) async fn put(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        attributes: Attributes,
+        guard: &Guard,
+    ) -> Result<(), Failure> {
+        let mode = match guard {
+            Guard::Anything => PutMode::Overwrite,
+            Guard::Nothing => PutMode::Create,
+            Guard::Still(etag) => PutMode::Update(UpdateVersion {
+                e_tag: Some(etag.clone()),
+                version: None,
+            }),
+        };
+        let options = PutOptions {
+            mode,
+            attributes,
+            ..PutOptions::default()
+        };
+        let put = self.store.put_opts(path, payload, options).await;
+        put.map(drop).map_err(failure)
+    }
+
+    pub(super) async fn delete(&self, path: &Path, guard: &Guard) -> Result<(), Failure> {
+        match guard {
+            Guard::Anything | Guard::Nothing => self.store.delete(path).await.map_err(failure),
+            Guard::Still(etag) => {
+                let store = self.guarded(&header::IF_MATCH, etag)?;
+                match store.delete(path).await.map_err(failure) {
+                    // It knows no conditions here: what was looked at a moment ago has to do.
+                    Err(Failure::NotSupported) => self.store.delete(path).await.map_err(failure),
+                    deleted => deleted,
+                }
+            }
+        }
+    }
+
+    pub(super) async fn begin(
+        &self,
+        path: &Path,
+        attributes: Attributes,
+    ) -> Result<String, Failure> {
+        let options = PutMultipartOptions {
+            attributes,
+            ..PutMultipartOptions::default()
+        };
+        let begun = self.store.create_multipart_opts(path, options).await;
+        begun.map_err(failure)
+    }
+
+    pub(super) async fn put_part(
+        &self,
+        path: &Path,
+        upload: &String,
+        index: usize,
+        payload: PutPayload,
+    ) -> Result<PartId, Failure> {
+        let put = self.store.put_part(path, upload, index, payload).await;
+        put.map_err(failure)
+    }
+
+    pub(super) async fn complete(
+        &self,
+        path: &Path,
+        upload: &String,
+        parts: Vec<PartId>,
+        guard: &Guard,
+    ) -> Result<(), Failure> {
+        let guarded;
+        let store = match guard {
+            Guard::Anything => &self.store,
+            Guard::Nothing => {
+                guarded = self.guarded(&header::IF_NONE_MATCH, "*")?;
+                &guarded
+            }
+            Guard::Still(etag) => {
+                guarded = self.guarded(&header::IF_MATCH, etag)?;
+                &guarded
+            }
+        };
+        let completed = store.complete_multipart(path, upload, parts).await;
+        completed.map(drop).map_err(failure)
+    }
+
+    pub(super) async fn abort(&self, path: &Path, upload: &String) -> Result<(), Failure> {
+        let aborted = self.store.abort_multipart(path, upload).await;
+        aborted.map_err(failure)
+    }
+
+    /// The bucket with one header more in every request, on the same connections. The library has
+    /// no other way to put a condition on these requests.
+    fn guarded(&self, name: &header::HeaderName, value: &str) -> Result<AmazonS3, Failure> {
+        let broken = Failure::Other(RemoteError::Broken);
+        let Ok(value) = HeaderValue::from_str(value) else {
+            return Err(broken);
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value);
+        let options = ClientOptions::new().with_default_headers(headers);
+        build(self.builder.clone().with_client_options(options)).map_err(Failure::Other)
+    }
+
+    pub(super) fn lister(&self) -> &AmazonS3 {
+        &self.store
+    }
+}
+
+fn build(builder: AmazonS3Builder) -> Result<AmazonS3, RemoteError> {
+    builder.build().map_err(|_| RemoteError::Unreachable)
+}
+
+/// Shared by all that use the bucket.
+pub(super) type SharedClient = Arc<Client>;

@@ -1,0 +1,162 @@
+//! Lists: the store gives names in the order of their bytes, and each object is asked what it is.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use object_store::ObjectMeta;
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::path::Path;
+use tokio::time::Instant;
+
+use super::fault::{Failure, RemoteError, failure};
+use super::{Inner, layout};
+use crate::key::{ObjectKey, Space};
+use crate::storage::{Depth, ListQuery, Object, Page, StorageError};
+
+/// Objects that are asked about at once, for one list.
+const AT_ONCE: usize = 16;
+
+/// Longest time for one page; one that takes longer ends early and the next goes on.
+const MAX_TIME: Duration = Duration::from_secs(15);
+
+/// Behind every key that begins with a prefix, as good as: the last of all characters.
+const LAST: char = char::MAX;
+
+/// One entry of the store's list: an object's key, or a prefix with its slash.
+enum Entry {
+    Object(ObjectKey, Path),
+    Prefix(String),
+}
+
+pub(super) async fn page(
+    inner: &Inner,
+    space: &Space,
+    query: &ListQuery,
+) -> Result<Page, StorageError> {
+    let deadline = Instant::now() + MAX_TIME;
+    let within = layout::prefix(space);
+    let mut page = Page::default();
+    let mut passed = query.after.clone();
+    let mut token = None;
+    loop {
+        let room = query.limit - page.objects.len() - page.prefixes.len();
+        let options = PaginatedListOptions {
+            offset: passed.as_ref().map(|passed| behind(&within, passed)),
+            delimiter: (query.depth == Depth::ToNextSlash).then_some("/".into()),
+            max_keys: Some(room + 1),
+            page_token: token.take(),
+            ..PaginatedListOptions::default()
+        };
+        let prefix = format!("{within}{}", query.prefix);
+        let listed = inner.client.lister().list_paginated(Some(&prefix), options);
+        let Ok(listed) = tokio::time::timeout_at(deadline, listed).await else {
+            return early(page, passed, query);
+        };
+        let listed = listed.map_err(|error| match failure(error) {
+            Failure::Absent => RemoteError::NoBucket,
+            other => other.into(),
+        })?;
+        let entries = entries(&within, listed.result, query);
+        let mut entries = entries.into_iter();
+        let mut known = stream::iter(entries.by_ref())
+            .map(|entry| look(inner, entry))
+            .buffered(AT_ONCE);
+        loop {
+            let next = match tokio::time::timeout_at(deadline, known.next()).await {
+                Err(_) => return early(page, passed, query),
+                Ok(None) => break,
+                Ok(Some(next)) => next?,
+            };
+            let (name, seen) = next;
+            if seen.is_none() {
+                passed = Some(name);
+                continue;
+            }
+            if page.objects.len() + page.prefixes.len() >= query.limit {
+                page.next = passed;
+                return Ok(page);
+            }
+            match seen {
+                Some(Seen::Object(key, object)) => page.objects.push((key, *object)),
+                Some(Seen::Prefix(prefix)) => page.prefixes.push(prefix),
+                None => {}
+            }
+            passed = Some(name);
+        }
+        match listed.page_token {
+            None => return Ok(page),
+            more => token = more,
+        }
+    }
+}
+
+/// What an entry is. Boxed: most of a page waits while few are being looked at.
+enum Seen {
+    Object(ObjectKey, Box<Object>),
+    Prefix(String),
+}
+
+/// The entry's name, and what it is; nothing where it has gone meanwhile.
+async fn look(inner: &Inner, entry: Entry) -> Result<(String, Option<Seen>), StorageError> {
+    match entry {
+        Entry::Prefix(prefix) => Ok((prefix.clone(), Some(Seen::Prefix(prefix)))),
+        Entry::Object(key, path) => {
+            let name = key.as_str().to_owned();
+            let seen = match inner.stat(&path).await {
+                Ok(object) => object.map(|object| Seen::Object(key, Box::new(object))),
+                // One must not hide all others. No key in the log: it is the user's.
+                Err(StorageError::Damaged(reason)) => {
+                    tracing::warn!(reason, "a stored object is damaged; a list leaves it out");
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            Ok((name, seen))
+        }
+    }
+}
+
+/// What is there when the time is over.
+fn early(mut page: Page, passed: Option<String>, query: &ListQuery) -> Result<Page, StorageError> {
+    if passed == query.after {
+        return Err(StorageError::Busy);
+    }
+    page.next = passed;
+    Ok(page)
+}
+
+/// The key in the bucket after which `passed` and what lies below it is over.
+fn behind(within: &str, passed: &str) -> String {
+    if passed.ends_with('/') {
+        format!("{within}{passed}{LAST}")
+    } else {
+        format!("{within}{passed}")
+    }
+}
+
+/// In order; without what is no key of ours, and without what the last page had.
+fn entries(within: &str, listed: object_store::ListResult, query: &ListQuery) -> Vec<Entry> {
+    let follows = |name: &str| query.after.as_deref().is_none_or(|after| name > after);
+    let object = |meta: ObjectMeta| {
+        let name = meta.location.as_ref().strip_prefix(within)?;
+        let key = ObjectKey::parse(name).ok()?;
+        (name.starts_with(&query.prefix) && follows(name))
+            .then_some(Entry::Object(key, meta.location))
+    };
+    let prefix = |path: Path| {
+        let name = format!("{}/", path.as_ref().strip_prefix(within)?);
+        follows(&name).then_some(Entry::Prefix(name))
+    };
+    let objects = listed.objects.into_iter().filter_map(object);
+    let prefixes = listed.common_prefixes.into_iter().filter_map(prefix);
+    let mut entries: Vec<Entry> = objects.chain(prefixes).collect();
+    entries.sort_by(|left, right| name(left).cmp(name(right)));
+    entries
+}
+
+fn name(entry: &Entry) -> &str {
+    match entry {
+        Entry::Object(key, _) => key.as_str(),
+        Entry::Prefix(prefix) => prefix,
+    }
+}

@@ -1,0 +1,90 @@
+//! Aborts the multipart uploads that a crash left: nobody sees their parts, but they are paid for.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+use super::client::{Guard, SharedClient};
+use super::fault::Failure;
+use super::found::now_ms;
+use super::layout;
+use super::multipart::{FOLDER, MAX_AGE, Record};
+use crate::storage::resumable::states;
+
+const INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Largest record.
+const MAX_RECORD_BYTES: u64 = 8 * 1024;
+
+/// Most records that one sweep looks at.
+const MAX_RECORDS: usize = 10_000;
+
+pub(super) async fn forever(client: SharedClient) {
+    let mut turns = tokio::time::interval(INTERVAL);
+    loop {
+        turns.tick().await;
+        let swept = sweep(&client, MAX_AGE).await;
+        if swept > 0 {
+            tracing::info!(swept, "aborted uploads that nobody goes on with");
+        }
+    }
+}
+
+/// Aborts those that are older than `age`; how many.
+async fn sweep(client: &SharedClient, age: Duration) -> usize {
+    let mut records = client
+        .lister()
+        .list(Some(&Path::from(FOLDER)))
+        .take(MAX_RECORDS);
+    let mut swept = 0;
+    while let Ok(Some(record)) = records.try_next().await {
+        match abort(client, &record.location, age).await {
+            Ok(true) => swept += 1,
+            Ok(false) => {}
+            // The store is away: another time.
+            Err(_) => break,
+        }
+    }
+    swept
+}
+
+async fn abort(client: &SharedClient, path: &Path, age: Duration) -> Result<bool, Failure> {
+    let bytes = match client.get_start(path, MAX_RECORD_BYTES).await {
+        Ok(got) => got.bytes().await.map_err(super::fault::failure)?,
+        // Completed meanwhile, or empty.
+        Err(Failure::Absent | Failure::Range) => return Ok(false),
+        Err(other) => return Err(other),
+    };
+    let Ok(record) = serde_json::from_slice::<Record>(&bytes) else {
+        return Ok(false);
+    };
+    if u128::from(now_ms().saturating_sub(record.begun_ms)) < age.as_millis() {
+        return Ok(false);
+    }
+    if let Some(id) = &record.resumable
+        && client
+            .head(&state_of(id))
+            .await
+            .map_err(Failure::Other)?
+            .is_some()
+    {
+        // Whoever has its state ends it.
+        return Ok(false);
+    }
+    let Ok(key) = Path::parse(&record.key) else {
+        return Ok(false);
+    };
+    match client.abort(&key, &record.upload).await {
+        Ok(()) | Err(Failure::Absent) => {}
+        Err(other) => return Err(other),
+    }
+    client.delete(path, &Guard::Anything).await?;
+    Ok(true)
+}
+
+/// Where the state of a resumable upload is.
+fn state_of(id: &str) -> Path {
+    Path::from(format!("{}{id}", layout::prefix(&states())))
+}
