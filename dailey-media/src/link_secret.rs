@@ -74,6 +74,10 @@ fn create(path: &Path) -> io::Result<hmac::Key> {
     let mut secret = [0; MIN_BYTES];
     aws_lc_rs::rand::fill(&mut secret)
         .map_err(|_| io::Error::other("the system gives no random bytes"))?;
+    // With the objects elsewhere nobody has made its folder yet.
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

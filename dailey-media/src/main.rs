@@ -78,6 +78,8 @@ Environment:
   FRONTEND_ENV_FILE the front end's .env.production, read by the preflight; required in production
   TRUSTED_PROXIES   addresses or networks whose forwarding headers are believed, or `none` [default: loopback]
   LINK_SECRET_FILE  32 random bytes or more, mode 0600: signs list cursors; required in production
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
+                    the key of [storage.s3], where the file does not have it
   RATE_LIMIT        `off` switches the rate limits off, in development only
   UPLOAD_EXPIRY_SECONDS  how long a resumable upload may pause [default: 86400, a day]
   RUST_LOG          log levels [default: info]

@@ -15,4 +15,5 @@ mod objects;
 mod operations;
 mod rates;
 mod service;
+mod store;
 mod uploads;

@@ -1,6 +1,6 @@
 //! A running DMAPI with an issuer of its own, both gone with the test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use testbed::Child;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::store::Store;
 
 pub(crate) const APP: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
@@ -30,6 +32,7 @@ pub(crate) struct Service {
     pub(crate) issuer: Issuer,
     pub(crate) key: SigningKey,
     pub(crate) folder: TempDir,
+    pub(crate) store: Store,
     client: Client,
 }
 
@@ -65,7 +68,8 @@ impl Service {
             || command(folder.path(), port),
             |mebibytes| on_a_small_disk(folder.path(), port, mebibytes),
         );
-        let child = start(program, folder.path(), port, &issuer, limits, env);
+        let store = disk.map_or_else(Store::of_this_run, |_| Store::Local);
+        let child = start(program, folder.path(), port, &issuer, limits, &store, env);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -73,6 +77,7 @@ impl Service {
             issuer,
             key,
             folder,
+            store,
             client,
         }
     }
@@ -80,6 +85,12 @@ impl Service {
     /// The same with all its objects on a file system of `mebibytes`, in a mount namespace of its own.
     pub(crate) async fn start_on_a_small_disk(mebibytes: u32) -> Self {
         Self::start_as(Limits::Off, &[], Some(mebibytes)).await
+    }
+
+    /// A folder of the store, where objects are local files.
+    pub(crate) fn local(&self, name: &str) -> Option<PathBuf> {
+        let local = self.store == Store::Local;
+        local.then(|| self.folder.path().join("data/media").join(name))
     }
 
     /// The same program again on the same folder, after the first has ended.
@@ -92,7 +103,8 @@ impl Service {
         self.child.stop(START).unwrap();
         let folder = self.folder.path();
         let program = command(folder, self.port);
-        self.child = start(program, folder, self.port, &self.issuer, Limits::Off, env);
+        let (issuer, store) = (&self.issuer, &self.store);
+        self.child = start(program, folder, self.port, issuer, Limits::Off, store, env);
     }
 
     pub(crate) fn token(&self) -> TokenBuilder {
@@ -175,6 +187,7 @@ fn start(
     port: u16,
     issuer: &Issuer,
     limits: Limits,
+    store: &Store,
     env: &[(&str, &str)],
 ) -> Child {
     command
@@ -185,6 +198,7 @@ fn start(
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
         .env("CORS_ORIGINS", ORIGIN)
         .envs(env.iter().copied());
+    store.configure(folder, &mut command);
     if limits == Limits::Off {
         command.env("RATE_LIMIT", "off");
     }

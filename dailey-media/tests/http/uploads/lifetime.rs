@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
-use super::refusals::left_behind;
+use super::{left_behind, pattern};
 use crate::service::{Service, problem};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,14 +12,11 @@ async fn a_terminated_upload_is_gone_with_its_bytes() {
     let service = Service::start().await;
     let path = service.begin("a", 10).await;
     assert_eq!(service.append(&path, 0, b"hello").await.status(), 204);
-    assert_eq!(left_behind(&service), 2);
+    assert!(matches!(left_behind(&service).await, None | Some(2)));
     let ended = service.tus(Method::DELETE, &path).send().await.unwrap();
     assert_eq!(ended.status(), 204);
-    assert_eq!(
-        left_behind(&service),
-        1,
-        "the bytes are gone, that it was there is known"
-    );
+    // The bytes are gone; that it was there is known.
+    assert!(matches!(left_behind(&service).await, None | Some(1)));
     let head = service.tus(Method::HEAD, &path).send().await.unwrap();
     assert_eq!(head.status(), 410);
     for refused in [
@@ -29,6 +26,15 @@ async fn a_terminated_upload_is_gone_with_its_bytes() {
         assert_eq!(problem(refused).await, (410, "upload_gone".into()));
     }
     assert_eq!(service.get("a").await.status(), 404);
+
+    // One in parts, and a rest behind them.
+    let path = service.begin("large", 20_000_000).await;
+    let large = pattern(12_000_000);
+    assert_eq!(service.append(&path, 0, &large).await.status(), 204);
+    assert_eq!(service.append(&path, 12_000_000, b"x").await.status(), 204);
+    let ended = service.tus(Method::DELETE, &path).send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    assert!(matches!(left_behind(&service).await, None | Some(2)));
 
     let path = service.begin("b", 5).await;
     assert_eq!(service.append(&path, 0, b"hello").await.status(), 204);
@@ -63,7 +69,9 @@ async fn an_upload_that_nobody_goes_on_with_expires_and_is_swept() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    while left_behind(&service) > 2 {
+    // Of the one that lives: its state and its bytes, in a bucket the rest before as well.
+    let most = if service.local("").is_some() { 2 } else { 3 };
+    while left_behind(&service).await.is_some_and(|left| left > most) {
         assert!(Instant::now() < deadline, "something is left");
         assert_eq!(service.append(&kept, offset, b"x").await.status(), 204);
         offset += 1;
@@ -87,7 +95,7 @@ async fn uploads_that_expired_while_nothing_ran_are_swept_at_the_start() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     // By itself it would sweep in a day.
     service.restart_with_env(&[]);
-    while left_behind(&service) > 0 {
+    while left_behind(&service).await.is_some_and(|left| left > 0) {
         assert!(Instant::now() < deadline, "something is left");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -59,6 +59,30 @@ impl Service {
     }
 }
 
+/// States and bytes of uploads in the store, where a test can look into it.
+pub(crate) async fn left_behind(service: &Service) -> Option<usize> {
+    if let (Some(bytes), Some(states)) = (
+        service.local("resumable"),
+        service.local("objects/.d/uploads.d"),
+    ) {
+        let count = |folder| std::fs::read_dir(folder).map_or(0, Iterator::count);
+        return Some(count(bytes) + count(states));
+    }
+    let bucket = service.store.open_bucket()?;
+    let mut found = 0;
+    for (query, mark) in [
+        ("list-type=2&prefix=.dailey/uploads/", "<Key>"),
+        ("list-type=2&prefix=.dailey/rests/", "<Key>"),
+        ("list-type=2&prefix=.dailey/multiparts/", "<Key>"),
+        ("uploads", "<UploadId>"),
+    ] {
+        let list = reqwest::get(format!("{bucket}?{query}")).await.unwrap();
+        assert_eq!(list.status(), 200);
+        found += list.text().await.unwrap().matches(mark).count();
+    }
+    Some(found)
+}
+
 /// Bytes in which every part is unlike any other.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;

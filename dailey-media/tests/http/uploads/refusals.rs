@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use super::metadata;
+use super::{left_behind, metadata};
 use crate::service::{OTHER_APP, Service, header, problem};
 
 const BYTES: (&str, &str) = ("content-type", "application/offset+octet-stream");
@@ -203,7 +203,10 @@ async fn each_wrong_creation_is_refused_by_name() {
         let refused = request.body(body).send().await.unwrap();
         assert_eq!(problem(refused).await, (status, code.to_owned()));
     }
-    assert_eq!(left_behind(&service), 0, "states of refused uploads");
+    assert!(
+        matches!(left_behind(&service).await, None | Some(0)),
+        "states of refused uploads"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -421,11 +424,4 @@ async fn an_upload_is_nobody_elses() {
         .unwrap();
     assert_eq!(nobody.status(), 401);
     assert_eq!(service.append(&path, 0, b"hello").await.status(), 204);
-}
-
-/// States and bytes of uploads on the disk.
-pub(super) fn left_behind(service: &Service) -> usize {
-    let root = service.folder.path().join("data/media");
-    let count = |folder: std::path::PathBuf| std::fs::read_dir(folder).map_or(0, Iterator::count);
-    count(root.join("resumable")) + count(root.join("objects/.d/uploads.d"))
 }
