@@ -25,4 +25,5 @@ mod rates;
 mod readiness;
 mod service;
 mod store;
+mod uploads;
 mod witness;

@@ -41,6 +41,17 @@ impl Store {
         }
     }
 
+    /// The address of a bucket that shows what is in it to anybody.
+    pub(crate) fn open_bucket(&self) -> Option<String> {
+        match self {
+            Self::S3 { place, bucket } if self.kind() == Some(Kind::Moto) => {
+                let (_, port) = server_at(place)?;
+                Some(format!("http://127.0.0.1:{port}/{bucket}"))
+            }
+            _ => None,
+        }
+    }
+
     /// Tells DMAPI, by its configuration file and its environment.
     pub(crate) fn configure(&self, folder: &Path, command: &mut Command) {
         let Self::S3 { place, bucket } = self else {

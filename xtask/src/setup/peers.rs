@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 const INSTALL_DEADLINE: Duration = Duration::from_secs(10 * 60);
 
 /// What runs in Node.
-const NODE_PROGRAMS: [&str; 3] = ["client.mjs", "verify.mjs", "verify-aws.mjs"];
+const NODE_PROGRAMS: [&str; 4] = ["client.mjs", "upload.mjs", "verify.mjs", "verify-aws.mjs"];
 
 /// A command that verifies with `PyJWT`; arguments are still to be added.
 pub(crate) fn python_peer(

@@ -7,6 +7,7 @@
 //! | `found` | an object's headers, read and written |
 //! | `digests` | what they do not hold |
 //! | `upload`, `multipart` | writing |
+//! | `resumable` | writing over many requests |
 //! | `reading` | reading |
 //! | `listing` | lists |
 //! | `sweep` | what crashes left |
@@ -27,6 +28,7 @@ mod listing;
 mod multipart;
 mod proof;
 mod reading;
+mod resumable;
 mod sweep;
 mod upload;
 
@@ -51,8 +53,8 @@ use self::found::Found;
 use self::reading::{START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
-    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Storage, StorageError, Target,
-    Upload,
+    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
+    Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -143,6 +145,10 @@ impl Storage for S3Storage {
             let upload = S3Upload::new(Arc::clone(&self.inner), target)?;
             Ok(Box::new(upload) as Box<dyn Upload>)
         })
+    }
+
+    fn resumable(&self) -> &dyn Resumable {
+        self
     }
 
     fn delete<'a>(
