@@ -14,5 +14,6 @@ mod listing;
 mod objects;
 mod operations;
 mod rates;
+mod s3;
 mod service;
 mod store;

@@ -51,11 +51,18 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::start_as(limits, Store::of_this_run()).await
+    }
+
+    pub(crate) async fn start_on(store: Store) -> Self {
+        Self::start_as(Limits::Off, store).await
+    }
+
+    async fn start_as(limits: Limits, store: Store) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
         let port = testbed::free_port().unwrap();
-        let store = Store::of_this_run();
         let child = start(folder.path(), port, &issuer, limits, &store);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {

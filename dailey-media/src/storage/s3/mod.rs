@@ -8,7 +8,7 @@
 //! | `digests` | what they do not hold |
 //! | `upload`, `multipart` | writing |
 //! | `reading` | reading |
-//! | `listing` | lists |
+//! | `names`, `listing` | lists |
 //! | `sweep` | what crashes left |
 //! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
@@ -25,6 +25,7 @@ mod found;
 mod layout;
 mod listing;
 mod multipart;
+mod names;
 mod proof;
 mod reading;
 mod sweep;
