@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod demo;
+mod fuzz;
 mod process;
 mod services;
 mod setup;
@@ -58,6 +59,21 @@ enum Command {
         #[arg(long)]
         unit: bool,
     },
+    /// Feeds the targets in fuzz/ with whatever libFuzzer thinks of, on as many processors as there are
+    ///
+    /// Builds them with cargo-fuzz (set up first where it is missing) and starts from the token corpus, the
+    /// captures of MySQL, fuzz/seeds and fuzz/regressions. What is found lies in fuzz/artifacts; put it into
+    /// fuzz/regressions/TARGET, from where every later run begins.
+    ///
+    /// Exit status: 0 when nothing was found, 1 otherwise, 130 when it was interrupted.
+    #[command(verbatim_doc_comment)]
+    Fuzz {
+        /// One target; all of them when left out
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+    },
     /// Real servers for working by hand, unpacked beside the system: MySQL, sshd
     ///
     /// They are downloaded once as Debian packages, through this machine's own apt settings but into
@@ -93,6 +109,13 @@ fn main() -> ExitCode {
             };
             test::run(&workspace, &terminal, &interrupt, selection)
         }
+        Command::Fuzz { target, seconds } => fuzz::run(
+            &workspace,
+            &terminal,
+            &interrupt,
+            target.as_deref(),
+            seconds,
+        ),
         Command::Testbed { action } => testbed::run(&workspace, &terminal, &interrupt, action),
     }
 }

@@ -5,7 +5,8 @@
 //! | --- | --- | --- | --- |
 //! | `read` | a subject, reading and listing | 600 | 100 |
 //! | `write` | a subject, changing | 120 | 30 |
-//! | `stranger` | an address, by requests without a good token | 60 | 20 |
+//! | `stranger` | an address, by requests without a good token or link | 60 | 20 |
+//! | `link` | an address, by good links | 600 | 100 |
 //! | `validate` | an address, at `/api/auth/validate` | 30 | 30 |
 
 mod limiter;
@@ -15,7 +16,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use dailey_http::Problem;
@@ -24,6 +25,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::access::Scope;
 use crate::key::Space;
+use crate::metrics::MediaMetrics;
 use limiter::{Limiter, Rate, Standing};
 
 /// draft-ietf-httpapi-ratelimit-headers-11.
@@ -47,7 +49,11 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
 const READ: Rate = rate("read", 600, 100);
 const WRITE: Rate = rate("write", 120, 30);
 const STRANGER: Rate = rate("stranger", 60, 20);
+const LINK: Rate = rate("link", 600, 100);
 const VALIDATE: Rate = rate("validate", 30, 30);
+
+/// Every rate's name.
+pub(crate) const POLICIES: [&str; 4] = [READ.name, WRITE.name, STRANGER.name, VALIDATE.name];
 
 /// Whether requests are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +73,7 @@ struct Limiters {
     reads: Limiter<Space>,
     writes: Limiter<Space>,
     strangers: Limiter<IpAddr>,
+    links: Limiter<IpAddr>,
     validations: Limiter<IpAddr>,
 }
 
@@ -74,27 +81,48 @@ struct Limiters {
 struct Current {
     address: Option<IpAddr>,
     standing: RefCell<Option<Standing>>,
+    /// It was counted before this part of the work began.
+    counted: bool,
 }
 
 tokio::task_local! {
     static CURRENT: Current;
 }
 
-/// Around every route: remembers whose request it is, and tells in the answer what is left.
-pub(crate) async fn around(request: Request, next: Next) -> Response {
+/// Around every route: remembers whose request it is, tells in the answer what is left, and counts who
+/// was refused.
+pub(crate) async fn around(
+    State(metrics): State<MediaMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let address = request.extensions().get::<ClientAddress>();
     let current = Current {
         address: address.map(|ClientAddress(address)| network(*address)),
         standing: RefCell::new(None),
+        counted: false,
     };
     let answer = async {
         let mut response = next.run(request).await;
-        if let Some(standing) = CURRENT.with(|current| current.standing.take()) {
+        let standing = CURRENT.with(|current| current.standing.take());
+        if let Some(standing) = standing {
             tell(standing, response.headers_mut());
         }
+        let refused = standing.filter(|standing| standing.wait.is_some());
+        metrics.answered(&response, refused.map(|standing| standing.rate.name));
         response
     };
     CURRENT.scope(current, answer).await
+}
+
+/// The rest of a request that was counted: in a task of its own, and not counted again.
+pub(crate) fn counted<F: Future>(rest: F) -> impl Future<Output = F::Output> {
+    let current = Current {
+        address: address(),
+        standing: RefCell::new(None),
+        counted: true,
+    };
+    CURRENT.scope(current, rest)
 }
 
 impl RateLimits {
@@ -104,6 +132,7 @@ impl RateLimits {
                 reads: Limiter::new(READ),
                 writes: Limiter::new(WRITE),
                 strangers: Limiter::new(STRANGER),
+                links: Limiter::new(LINK),
                 validations: Limiter::new(VALIDATE),
             })
         }))
@@ -125,12 +154,23 @@ impl RateLimits {
         self.limited(|limiters| Some(limiters.strangers.take(address()?)))
     }
 
+    /// A request by a good link, in place of a token.
+    pub(crate) fn link(&self) -> Result<(), Problem> {
+        self.limited(|limiters| Some(limiters.links.take(address()?)))
+    }
+
     /// A request to have a token validated.
     pub(crate) fn validation(&self) -> Result<(), Problem> {
         self.limited(|limiters| Some(limiters.validations.take(address()?)))
     }
 
     fn limited(&self, take: impl FnOnce(&Limiters) -> Option<Standing>) -> Result<(), Problem> {
+        if CURRENT
+            .try_with(|current| current.counted)
+            .unwrap_or_default()
+        {
+            return Ok(());
+        }
         let Some(standing) = self.0.as_deref().and_then(take) else {
             return Ok(());
         };

@@ -4,16 +4,26 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod audit;
 mod cli;
 mod conditions;
 mod crash;
+mod headers;
 mod health;
+mod idempotency;
 mod isolation;
 mod keys;
+mod links;
 mod listing;
+mod metrics;
 mod objects;
+mod openapi;
 mod operations;
+mod quotas;
+mod ranges;
 mod rates;
+mod readiness;
 mod s3;
 mod service;
 mod store;
+mod witness;

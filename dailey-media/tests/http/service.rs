@@ -13,11 +13,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::store::Store;
+use crate::witness::Witness;
 
 pub(crate) const APP: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:5173";
 pub(crate) const START: Duration = Duration::from_secs(20);
+
+const AUDIT_LOG: &str = "audit.log";
 
 /// Whether the service limits how often it is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,12 +36,29 @@ pub(crate) struct Service {
     pub(crate) key: SigningKey,
     pub(crate) folder: TempDir,
     pub(crate) store: Store,
+    environment: Vec<(&'static str, String)>,
     client: Client,
+    pub(crate) witness: Witness,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.bear_witness();
+        }
+    }
 }
 
 pub(crate) fn command(folder: &Path, port: u16) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dailey-media"));
+    command_through(&[], folder, port)
+}
+
+fn command_through(wrapper: &[&str], folder: &Path, port: u16) -> Command {
+    let program = env!("CARGO_BIN_EXE_dailey-media");
+    let mut words = wrapper.iter().copied().chain([program]);
+    let mut command = Command::new(words.next().unwrap_or(program));
     command
+        .args(words)
         .env_clear()
         .current_dir(folder)
         .env("PORT", port.to_string());
@@ -51,19 +71,59 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::start_as(limits, Store::of_this_run()).await
+        let store = Store::of_this_run();
+        Self::in_folder(&[], limits, store, |_| Vec::new()).await
     }
 
+    /// With its objects there.
     pub(crate) async fn start_on(store: Store) -> Self {
-        Self::start_as(Limits::Off, store).await
+        Self::in_folder(&[], Limits::Off, store, |_| Vec::new()).await
     }
 
-    async fn start_as(limits: Limits, store: Store) -> Self {
+    /// With this configuration file.
+    pub(crate) async fn configured(toml: &str) -> Self {
+        let write = |folder: &Path| {
+            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+            Vec::new()
+        };
+        Self::in_folder(&[], Limits::Off, Store::of_this_run(), write).await
+    }
+
+    /// With an audit log at [`Service::audit_log`].
+    pub(crate) async fn audited() -> Self {
+        let log = |_: &Path| vec![("AUDIT_LOG_FILE", AUDIT_LOG.to_owned())];
+        Self::in_folder(&[], Limits::Off, Store::of_this_run(), log).await
+    }
+
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.folder.path().join(AUDIT_LOG)
+    }
+
+    /// The program as an argument of another one, which becomes it.
+    pub(crate) async fn start_through(wrapper: &[&str], limits: Limits) -> Self {
+        Self::in_folder(wrapper, limits, Store::of_this_run(), |_| Vec::new()).await
+    }
+
+    async fn in_folder(
+        wrapper: &[&str],
+        limits: Limits,
+        store: Store,
+        prepare: impl FnOnce(&Path) -> Vec<(&'static str, String)>,
+    ) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
+        let environment = prepare(folder.path());
         let port = testbed::free_port().unwrap();
-        let child = start(folder.path(), port, &issuer, limits, &store);
+        let program = command_through(wrapper, folder.path(), port);
+        let child = start(
+            program,
+            (folder.path(), port),
+            &issuer,
+            limits,
+            &store,
+            &environment,
+        );
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -72,7 +132,9 @@ impl Service {
             key,
             folder,
             store,
+            environment,
             client,
+            witness: Witness::default(),
         }
     }
 
@@ -82,14 +144,20 @@ impl Service {
         local.then(|| self.folder.path().join("data/media").join(name))
     }
 
+    fn bear_witness(&self) {
+        self.witness.check(self.child.log(), self.folder.path());
+    }
+
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
+        self.bear_witness();
         self.child = start(
-            self.folder.path(),
-            self.port,
+            command(self.folder.path(), self.port),
+            (self.folder.path(), self.port),
             &self.issuer,
             Limits::Off,
             &self.store,
+            &self.environment,
         );
     }
 
@@ -98,7 +166,10 @@ impl Service {
     }
 
     pub(crate) fn bearer(&self, token: &TokenBuilder) -> String {
-        format!("Bearer {}", token.sign(&self.key))
+        let token = token.sign(&self.key);
+        // Its signature, which nobody else can make.
+        self.witness.keep(token.rsplit('.').next().unwrap());
+        format!("Bearer {token}")
     }
 
     /// A request of `user-1`.
@@ -117,8 +188,26 @@ impl Service {
     }
 
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        if let Some(key) = path.strip_prefix("/api/media/") {
+            self.witness.keep(key);
+        }
         self.client
             .request(method, format!("http://127.0.0.1:{}{path}", self.port))
+    }
+
+    /// A request without a token to an address that the service gave.
+    pub(crate) fn at(&self, method: Method, url: &str) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// A POST of `user-1` with a JSON body.
+    pub(crate) async fn post(&self, path: &str, wanted: &Value) -> Response {
+        self.request(Method::POST, path)
+            .header("content-type", "application/json")
+            .body(wanted.to_string())
+            .send()
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn put(&self, key: &str, body: &'static [u8]) -> Response {
@@ -146,15 +235,24 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits, store: &Store) -> Child {
-    let mut command = command(folder, port);
+fn start(
+    mut command: Command,
+    (folder, port): (&Path, u16),
+    issuer: &Issuer,
+    limits: Limits,
+    store: &Store,
+    environment: &[(&'static str, String)],
+) -> Child {
     command
         .arg("serve")
         .env("DAILEY_ENV", "development")
         .env("JWT_ISSUER", issuer.url())
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
-        .env("CORS_ORIGINS", ORIGIN);
+        .env("CORS_ORIGINS", ORIGIN)
+        // All that the program and its libraries can say.
+        .env("RUST_LOG", "trace")
+        .envs(environment.iter().cloned());
     store.configure(folder, &mut command);
     if limits == Limits::Off {
         command.env("RATE_LIMIT", "off");

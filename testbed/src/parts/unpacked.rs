@@ -51,6 +51,17 @@ impl Unpacked {
         command
     }
 
+    /// The same for a program with further libraries in a folder beside the common ones.
+    pub(super) fn command_with(&self, program: &str, folder: &str) -> Command {
+        let more = self.libraries.join(folder);
+        let mut command = Command::new(&self.loader);
+        command
+            .arg("--library-path")
+            .arg(format!("{}:{}", self.libraries.display(), more.display()))
+            .arg(self.root.join(program));
+        command
+    }
+
     /// A shell script that runs a program in it with its arguments, for where only a file will do.
     pub fn script(&self, program: &str) -> String {
         format!(

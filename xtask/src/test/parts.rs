@@ -7,6 +7,7 @@ use testbed::how_it_ended;
 
 use super::counting::{self, Tally};
 use super::{Bench, Result, Selection, peers};
+use crate::fuzz;
 use crate::process::Run;
 use crate::setup;
 use crate::stop::{Failure, Outcome, Stop};
@@ -31,7 +32,7 @@ impl Part {
 }
 
 /// All of them.
-pub(super) const PARTS: [Part; 11] = [
+pub(super) const PARTS: [Part; 12] = [
     Part {
         name: "prerequisites",
         what: "looks for what must be on the machine already",
@@ -113,6 +114,14 @@ pub(super) const PARTS: [Part; 11] = [
         what: "tests with real parts of others: MySQL, sshd, clients and verifiers in Python and Node (set up first)",
         smallest: Selection::All,
         run: live_tests,
+    },
+    Part {
+        name: "fuzzing",
+        what: "a minute of fuzzing, divided among the targets (cargo-fuzz is set up first)",
+        smallest: Selection::All,
+        run: |bench| {
+            fuzz::smoke(bench.workspace, bench.terminal, bench.interrupt).map(Result::passed)
+        },
     },
     Part {
         name: "peer PyJWT",

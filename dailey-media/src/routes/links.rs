@@ -1,0 +1,93 @@
+//! Answers links: one object for whoever has one, without a token, and nothing else.
+
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use dailey_http::Problem;
+use http::{HeaderMap, StatusCode, Uri};
+
+use super::{App, key_invalid, reading, writing};
+use crate::audit::Via;
+use crate::key::ObjectKey;
+use crate::link::{LINKS, Link, LinkError};
+use crate::storage::LinkMethod;
+
+/// `GET /api/links/{key}?…`: as `GET /api/media/{key}` with the token of whoever made the link.
+pub(super) async fn get(
+    State(app): State<App>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let link = followed(&app, LinkMethod::Get, &headers, &uri)?;
+    reading::whole_or_part(&app, &link.at, &headers, &uri).await
+}
+
+/// `HEAD /api/links/{key}?…`.
+pub(super) async fn head(
+    State(app): State<App>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let link = followed(&app, LinkMethod::Get, &headers, &uri)?;
+    reading::without_bytes(&app, &link.at, &headers, &uri).await
+}
+
+/// `PUT /api/links/{key}?…`.
+pub(super) async fn put(
+    State(app): State<App>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    let link = followed(&app, LinkMethod::Put, &headers, &uri)?;
+    writing::receive_object(&app, link.at, Via::Link, &headers, body).await
+}
+
+fn followed(
+    app: &App,
+    method: LinkMethod,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Link, Problem> {
+    let raw = uri.path().strip_prefix(LINKS).unwrap_or_default();
+    let key = ObjectKey::from_path(raw).map_err(key_invalid)?;
+    let query = uri.query().unwrap_or_default();
+    let link = Link::read(&app.link_secret, method, key, query, now_seconds());
+    let link = match link {
+        // An app that is no longer served is not served by old links either.
+        Ok(link) if app.access.knows_app(link.at.space.app_id()) => link,
+        Ok(_) | Err(LinkError::Invalid) => {
+            app.access.limits().stranger()?;
+            return Err(refused(
+                "link_invalid",
+                "this is not a link as this service gave it, or not for this method: ask for a new one",
+            ));
+        }
+        Err(LinkError::Expired) => {
+            app.access.limits().link()?;
+            return Err(refused(
+                "link_expired",
+                "the link's time is over: ask for a new one",
+            ));
+        }
+    };
+    app.access.limits().link()?;
+    if !link.is_followed_by(headers) {
+        return Err(refused(
+            "link_headers_missing",
+            "the link was given together with headers: send every one of them as it was given",
+        ));
+    }
+    Ok(link)
+}
+
+pub(super) fn now_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+fn refused(code: &'static str, detail: &'static str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, code, detail)
+}
