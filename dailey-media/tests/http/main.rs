@@ -23,6 +23,7 @@ mod quotas;
 mod ranges;
 mod rates;
 mod readiness;
+mod s3;
 mod service;
 mod store;
 mod uploads;
