@@ -14,6 +14,7 @@ mod listing;
 mod objects;
 mod operations;
 mod rates;
+mod s3;
 mod service;
 mod store;
 mod uploads;

@@ -51,15 +51,29 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::start_as(limits, &[], None).await
+        Self::start_as(limits, Store::of_this_run(), &[], None).await
+    }
+
+    pub(crate) async fn start_on(store: Store) -> Self {
+        Self::start_as(Limits::Off, store, &[], None).await
     }
 
     /// Without limits, with more in its environment.
     pub(crate) async fn start_with_env(env: &[(&str, &str)]) -> Self {
-        Self::start_as(Limits::Off, env, None).await
+        Self::start_as(Limits::Off, Store::of_this_run(), env, None).await
     }
 
-    async fn start_as(limits: Limits, env: &[(&str, &str)], disk: Option<u32>) -> Self {
+    /// With all its objects on a file system of `mebibytes`, in a mount namespace of its own.
+    pub(crate) async fn start_on_a_small_disk(mebibytes: u32) -> Self {
+        Self::start_as(Limits::Off, Store::Local, &[], Some(mebibytes)).await
+    }
+
+    async fn start_as(
+        limits: Limits,
+        store: Store,
+        env: &[(&str, &str)],
+        disk: Option<u32>,
+    ) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
@@ -68,7 +82,6 @@ impl Service {
             || command(folder.path(), port),
             |mebibytes| on_a_small_disk(folder.path(), port, mebibytes),
         );
-        let store = disk.map_or_else(Store::of_this_run, |_| Store::Local);
         let child = start(program, folder.path(), port, &issuer, limits, &store, env);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
@@ -80,11 +93,6 @@ impl Service {
             store,
             client,
         }
-    }
-
-    /// The same with all its objects on a file system of `mebibytes`, in a mount namespace of its own.
-    pub(crate) async fn start_on_a_small_disk(mebibytes: u32) -> Self {
-        Self::start_as(Limits::Off, &[], Some(mebibytes)).await
     }
 
     /// A folder of the store, where objects are local files.

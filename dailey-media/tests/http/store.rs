@@ -14,7 +14,12 @@ const PLACE: &str = "DMAPI_TEST_S3";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Store {
     Local,
-    S3 { place: String, bucket: String },
+    S3 {
+        place: String,
+        bucket: String,
+        /// Where DMAPI finds it: the server's own port, or a proxy's.
+        port: u16,
+    },
 }
 
 impl Store {
@@ -28,49 +33,48 @@ impl Store {
         let bucket = format!("test-{}", uuid::Uuid::new_v4().simple());
         make_bucket(place, &bucket).unwrap();
         Self::S3 {
+            port: server_at(place).unwrap().1,
             place: place.to_owned(),
             bucket,
         }
     }
 
-    /// Which server, where it is one.
-    pub(crate) fn kind(&self) -> Option<Kind> {
+    /// The same bucket behind another port.
+    pub(crate) fn through(self, port: u16) -> Self {
         match self {
-            Self::Local => None,
-            Self::S3 { place, .. } => server_at(place).map(|(kind, _)| kind),
+            Self::Local => Self::Local,
+            Self::S3 { place, bucket, .. } => Self::S3 {
+                place,
+                bucket,
+                port,
+            },
         }
     }
 
     /// The address of a bucket that shows what is in it to anybody.
     pub(crate) fn open_bucket(&self) -> Option<String> {
         match self {
-            Self::S3 { place, bucket } if self.kind() == Some(Kind::Moto) => {
-                let (_, port) = server_at(place)?;
-                Some(format!("http://127.0.0.1:{port}/{bucket}"))
-            }
-            _ => None,
+            Self::S3 { place, bucket, .. } => match server_at(place)? {
+                (Kind::Moto, port) => Some(format!("http://127.0.0.1:{port}/{bucket}")),
+                (Kind::S3sFs, _) => None,
+            },
+            Self::Local => None,
         }
     }
 
     /// Tells DMAPI, by its configuration file and its environment.
     pub(crate) fn configure(&self, folder: &Path, command: &mut Command) {
-        let Self::S3 { place, bucket } = self else {
+        let Self::S3 { bucket, port, .. } = self else {
             return;
         };
-        let (_, port) = server_at(place).unwrap();
-        configure(folder, command, port, bucket);
+        let toml = format!(
+            "[storage.s3]\nbucket = \"{bucket}\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:{port}\"\n"
+        );
+        std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+        command
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
     }
-}
-
-/// For a bucket behind any port: a proxy's, or nobody's.
-pub(crate) fn configure(folder: &Path, command: &mut Command, port: u16, bucket: &str) {
-    let toml = format!(
-        "[storage.s3]\nbucket = \"{bucket}\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:{port}\"\n"
-    );
-    std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
-    command
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
 }
 
 /// What looks at local files, or has nothing to do with where objects are.

@@ -7,3 +7,4 @@ mod broken;
 mod core;
 mod gate;
 mod ground;
+mod s3;

@@ -9,8 +9,9 @@
 //! | `upload`, `multipart` | writing |
 //! | `resumable` | writing over many requests |
 //! | `reading` | reading |
-//! | `listing` | lists |
+//! | `names`, `listing` | lists |
 //! | `sweep` | what crashes left |
+//! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
 //!
 //! A change looks at what is there, decides, and names what it looked at in the request
@@ -25,6 +26,8 @@ mod found;
 mod layout;
 mod listing;
 mod multipart;
+mod names;
+mod proof;
 mod reading;
 mod resumable;
 mod sweep;
@@ -32,7 +35,7 @@ mod upload;
 
 pub use fault::RemoteError;
 
-pub(crate) use client::Limits;
+pub(crate) use proof::Conditions;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -44,7 +47,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use self::client::{Client, Guard, SharedClient};
+use self::client::{Client, Guard, Limits, SharedClient};
 use self::digests::{Digests, Resolved};
 use self::fault::Failure;
 use self::found::Found;

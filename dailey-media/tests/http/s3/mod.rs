@@ -1,0 +1,9 @@
+//! What is special about buckets: large objects in parts, objects that others put there, several
+//! processes, and a store that fails.
+
+mod bucket;
+mod descriptions;
+mod faults;
+mod large;
+mod others;
+mod races;
