@@ -54,11 +54,11 @@ impl Store {
     /// The address of a bucket that shows what is in it to anybody.
     pub(crate) fn open_bucket(&self) -> Option<String> {
         match self {
-            Self::S3 { place, bucket } if self.kind() == Some(Kind::Moto) => {
-                let (_, port) = server_at(place)?;
-                Some(format!("http://127.0.0.1:{port}/{bucket}"))
-            }
-            _ => None,
+            Self::S3 { place, bucket, .. } => match server_at(place)? {
+                (Kind::Moto, port) => Some(format!("http://127.0.0.1:{port}/{bucket}")),
+                (Kind::S3sFs, _) => None,
+            },
+            Self::Local => None,
         }
     }
 
