@@ -71,11 +71,20 @@ impl Service {
 
     /// The program as an argument of another one, which becomes it.
     pub(crate) async fn start_through(wrapper: &[&str], limits: Limits) -> Self {
+        Self::start_as(wrapper, limits, ORIGIN).await
+    }
+
+    /// With its limits, for pages of this origin.
+    pub(crate) async fn start_for(origin: &str) -> Self {
+        Self::start_as(&[], Limits::On, origin).await
+    }
+
+    async fn start_as(wrapper: &[&str], limits: Limits, origin: &str) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
         let port = testbed::free_port().unwrap();
-        let child = start(wrapper, folder.path(), port, &issuer, limits);
+        let child = start(wrapper, folder.path(), port, &issuer, limits, origin);
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -101,6 +110,7 @@ impl Service {
             self.port,
             &self.issuer,
             Limits::Off,
+            ORIGIN,
         );
     }
 
@@ -163,7 +173,14 @@ impl Service {
     }
 }
 
-fn start(wrapper: &[&str], folder: &Path, port: u16, issuer: &Issuer, limits: Limits) -> Child {
+fn start(
+    wrapper: &[&str],
+    folder: &Path,
+    port: u16,
+    issuer: &Issuer,
+    limits: Limits,
+    origin: &str,
+) -> Child {
     let mut command = command_through(wrapper, folder, port);
     command
         .arg("serve")
@@ -171,7 +188,7 @@ fn start(wrapper: &[&str], folder: &Path, port: u16, issuer: &Issuer, limits: Li
         .env("JWT_ISSUER", issuer.url())
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
-        .env("CORS_ORIGINS", ORIGIN)
+        .env("CORS_ORIGINS", origin)
         // All that the program and its libraries can say.
         .env("RUST_LOG", "trace");
     if limits == Limits::Off {

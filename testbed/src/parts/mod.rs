@@ -4,11 +4,13 @@
 
 mod apt;
 mod cache;
+mod chromium;
 mod mysql;
 mod sshd;
 mod unpacked;
 
 pub use cache::cache_folder;
+pub use chromium::ChromiumPart;
 pub use mysql::MysqlPart;
 pub use sshd::SshdPart;
 pub use unpacked::Unpacked;

@@ -1,6 +1,6 @@
 //! Real servers of others, unpacked by the crate `testbed`.
 
-use testbed::parts::{MysqlPart, SshdPart};
+use testbed::parts::{ChromiumPart, MysqlPart, SshdPart};
 
 use crate::stop::{Outcome, Stop};
 
@@ -8,6 +8,7 @@ use crate::stop::{Outcome, Stop};
 pub(crate) fn real_parts() -> Outcome<()> {
     MysqlPart::set_up()
         .and_then(|_| SshdPart::set_up())
+        .and_then(|_| ChromiumPart::set_up())
         .map(drop)
         .map_err(|error| Stop::because(error.to_string()))
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
 use testbed::mysql::Standing;
-use testbed::parts::{MysqlPart, SshdPart};
+use testbed::parts::{ChromiumPart, MysqlPart, SshdPart};
 
 use crate::stop::{Interrupt, Outcome, Stop};
 use crate::terminal::{Terminal, indented, spoken};
@@ -38,6 +38,8 @@ pub(crate) enum Part {
     Mysql,
     /// An ssh server; tests start their own, so `up` only unpacks it
     Sshd,
+    /// A browser and what drives it; tests start their own, so `up` only unpacks it
+    Chromium,
 }
 
 /// Does it.
@@ -50,14 +52,22 @@ pub(crate) fn run(
     let (Action::Up { part } | Action::Down { part } | Action::Status { part }) = action;
     let parts = match part {
         Some(part) => vec![part],
-        None => vec![Part::Sshd, Part::Mysql],
+        None => vec![Part::Sshd, Part::Chromium, Part::Mysql],
     };
     let done = parts.into_iter().try_for_each(|part| match (action, part) {
         (Action::Up { .. }, Part::Mysql) => up(workspace, terminal, interrupt),
         (Action::Down { .. }, Part::Mysql) => down(workspace, terminal),
         (Action::Status { .. }, Part::Mysql) => status(workspace, terminal),
         (Action::Up { .. }, Part::Sshd) => unpack_sshd(terminal),
-        (Action::Down { .. }, Part::Sshd) => Ok(()),
+        (Action::Up { .. }, Part::Chromium) => unpack_chromium(terminal),
+        (Action::Down { .. }, Part::Sshd | Part::Chromium) => Ok(()),
+        (Action::Status { .. }, Part::Chromium) => {
+            terminal.line(&match ChromiumPart::find() {
+                Ok(part) => format!("chromium {} is unpacked", part.version()),
+                Err(error) => format!("chromium: {error}"),
+            });
+            Ok(())
+        }
         (Action::Status { .. }, Part::Sshd) => {
             terminal.line(&match SshdPart::find() {
                 Ok(part) => format!("sshd {} is unpacked", part.version()),
@@ -115,6 +125,19 @@ fn unpack_sshd(terminal: &Terminal) -> Outcome<()> {
     let part = SshdPart::set_up().map_err(|error| Stop::because(error.to_string()))?;
     terminal.line(&format!(
         "{} sshd {} is unpacked; tests start their own",
+        terminal.good("✓"),
+        part.version()
+    ));
+    Ok(())
+}
+
+fn unpack_chromium(terminal: &Terminal) -> Outcome<()> {
+    if ChromiumPart::find().is_err() {
+        terminal.line("chromium: downloading and unpacking (some 120 MB, once for this user)");
+    }
+    let part = ChromiumPart::set_up().map_err(|error| Stop::because(error.to_string()))?;
+    terminal.line(&format!(
+        "{} chromium {} is unpacked; tests start their own",
         terminal.good("✓"),
         part.version()
     ));
