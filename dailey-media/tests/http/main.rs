@@ -20,4 +20,5 @@ mod operations;
 mod rates;
 mod readiness;
 mod service;
+mod slow_bodies;
 mod witness;
