@@ -120,6 +120,13 @@ impl Service {
         Self::in_folder(program, limits, store, |_| Vec::new()).await
     }
 
+    /// With its limits, for pages of this origin.
+    pub(crate) async fn start_for(origin: &str) -> Self {
+        let environment = owned(&[("CORS_ORIGINS", origin)]);
+        let store = Store::of_this_run();
+        Self::in_folder(Program::Plain, Limits::On, store, |_| environment).await
+    }
+
     async fn in_folder(
         program: Program<'_>,
         limits: Limits,
