@@ -7,6 +7,7 @@ mod fuzz;
 mod process;
 mod services;
 mod setup;
+mod soak;
 mod stop;
 mod terminal;
 mod test;
@@ -74,6 +75,21 @@ enum Command {
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
     },
+    /// A mixed load on Core and DMAPI, with rotations, restarts and kill -9 drawn from a seed
+    ///
+    /// A model keeps what was acknowledged and compares while it goes on and in the end: nothing lost,
+    /// nothing accepted that must be refused, memory and descriptors bounded.
+    ///
+    /// Exit status: 0 when all of that held, 1 otherwise, 130 when it was interrupted.
+    #[command(verbatim_doc_comment)]
+    Soak {
+        /// How long the load goes on
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: u32,
+        /// What is drawn from: the same seed, the same order of events
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Real servers for working by hand, unpacked beside the system: MySQL, sshd
     ///
     /// They are downloaded once as Debian packages, through this machine's own apt settings but into
@@ -116,6 +132,9 @@ fn main() -> ExitCode {
             target.as_deref(),
             seconds,
         ),
+        Command::Soak { minutes, seed } => {
+            soak::run(&workspace, &terminal, &interrupt, minutes, seed)
+        }
         Command::Testbed { action } => testbed::run(&workspace, &terminal, &interrupt, action),
     }
 }
