@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod fuzz;
 mod process;
@@ -59,6 +60,16 @@ enum Command {
         /// Only what needs neither downloaded tools and servers nor Python and Node
         #[arg(long)]
         unit: bool,
+    },
+    /// Times ours against the bare RSA operation and beside the peers, in interleaved rounds
+    ///
+    /// Beside speed: the hostile corpus through every peer, and what each does to its issuer. Builds
+    /// everything first (the peers: some minutes), then takes a few minutes that should be quiet. A table is
+    /// printed, the same with plots is target/bench-report/index.html.
+    #[command(verbatim_doc_comment)]
+    Bench {
+        /// One of them: verify, `token_cache`, refresh, peers; all of them when left out
+        name: Option<String>,
     },
     /// Feeds the targets in fuzz/ with whatever libFuzzer thinks of, on as many processors as there are
     ///
@@ -125,6 +136,7 @@ fn main() -> ExitCode {
             };
             test::run(&workspace, &terminal, &interrupt, selection)
         }
+        Command::Bench { name } => bench::run(&workspace, &terminal, &interrupt, name.as_deref()),
         Command::Fuzz { target, seconds } => fuzz::run(
             &workspace,
             &terminal,
