@@ -18,8 +18,9 @@ pub enum Traffic {
     Stalls,
     /// Connections are cut, old and new.
     Breaks,
-    /// An answer is cut after so many bytes on its connection.
-    BreaksAfter(u64),
+    /// What a request of this method with this text in its first line asks is done, but the
+    /// connection is cut before the answer comes.
+    LosesAnswersTo(&'static str, &'static str),
     /// An answer stalls after so many bytes on its connection.
     StallsAfter(u64),
     /// The server never hears of `If-Match` and `If-None-Match`.
@@ -110,14 +111,22 @@ impl Shared {
             return;
         };
         let shared = Arc::clone(self);
+        let lost = Arc::new(AtomicBool::new(false));
+        let lost_too = Arc::clone(&lost);
         let asking = std::thread::spawn(move || {
-            shared.relay(&client_too, &server_too, Direction::Requests);
+            shared.relay(&client_too, &server_too, Direction::Requests, &lost_too);
         });
-        self.relay(&server, client, Direction::Answers);
+        self.relay(&server, client, Direction::Answers, &lost);
         let _ = asking.join();
     }
 
-    fn relay(&self, mut from: &TcpStream, mut to: &TcpStream, direction: Direction) {
+    fn relay(
+        &self,
+        mut from: &TcpStream,
+        mut to: &TcpStream,
+        direction: Direction,
+        lost: &AtomicBool,
+    ) {
         let _ = from.set_nonblocking(false);
         let _ = from.set_read_timeout(Some(POLL));
         let mut passed = 0_u64;
@@ -127,7 +136,6 @@ impl Shared {
             let answers = direction == Direction::Answers;
             match traffic {
                 Traffic::Breaks => break,
-                Traffic::BreaksAfter(bytes) if answers && passed >= bytes => break,
                 Traffic::Stalls => {
                     std::thread::sleep(POLL);
                     continue;
@@ -151,9 +159,15 @@ impl Shared {
                 }
                 Err(_) => break,
             };
+            if answers && lost.load(Ordering::Relaxed) {
+                break;
+            }
             let piece = &mut piece[..length];
             if direction == Direction::Requests {
                 match traffic {
+                    Traffic::LosesAnswersTo(method, text) if is_request(piece, method, text) => {
+                        lost.store(true, Ordering::Relaxed);
+                    }
                     Traffic::WithoutConditions => without_conditions(piece),
                     Traffic::WithoutWrites
                         if !piece.starts_with(b"GET ") && !piece.starts_with(b"HEAD ") =>
@@ -183,6 +197,12 @@ enum Direction {
 
 const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/xml\r\ncontent-length: 53\r\nconnection: close\r\n\r\n\
 <Error><Code>AccessDenied</Code><Message/></Error>\r\n\r";
+
+fn is_request(piece: &[u8], method: &str, text: &str) -> bool {
+    let line = piece.split(|byte| *byte == b'\r').next();
+    let line = String::from_utf8_lossy(line.unwrap_or_default());
+    line.split(' ').next() == Some(method) && line.contains(text)
+}
 
 /// Gives the two fields other names of the same length.
 fn without_conditions(piece: &mut [u8]) {

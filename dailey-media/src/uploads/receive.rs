@@ -139,6 +139,11 @@ impl Uploads {
         if arrival.gathered.is_empty() {
             return Ok(());
         }
+        // Another replica may have gone on while this body came: two must not send the same part.
+        let state = self.storage.stat(&upload.id.location()).await?;
+        if state.is_none_or(|state| state.validators().etag != upload.read.etag) {
+            return Err(UploadError::Locked);
+        }
         let bytes = std::mem::take(&mut arrival.gathered).freeze();
         let mut checks = std::mem::take(&mut arrival.checks);
         let mut digest = arrival.digest.clone();

@@ -80,13 +80,19 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::in_folder(Program::Plain, limits, |_| Vec::new()).await
+        let store = Store::of_this_run();
+        Self::in_folder(Program::Plain, limits, store, |_| Vec::new()).await
+    }
+
+    /// With its objects there.
+    pub(crate) async fn start_on(store: Store) -> Self {
+        Self::in_folder(Program::Plain, Limits::Off, store, |_| Vec::new()).await
     }
 
     /// Without limits, with more in its environment.
     pub(crate) async fn start_with_env(environment: &[(&'static str, &str)]) -> Self {
-        let environment = owned(environment);
-        Self::in_folder(Program::Plain, Limits::Off, |_| environment).await
+        let (environment, store) = (owned(environment), Store::of_this_run());
+        Self::in_folder(Program::Plain, Limits::Off, store, |_| environment).await
     }
 
     /// With this configuration file.
@@ -95,13 +101,13 @@ impl Service {
             std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
             Vec::new()
         };
-        Self::in_folder(Program::Plain, Limits::Off, write).await
+        Self::in_folder(Program::Plain, Limits::Off, Store::of_this_run(), write).await
     }
 
     /// With an audit log at [`Service::audit_log`].
     pub(crate) async fn audited() -> Self {
         let log = |_: &Path| vec![("AUDIT_LOG_FILE", AUDIT_LOG.to_owned())];
-        Self::in_folder(Program::Plain, Limits::Off, log).await
+        Self::in_folder(Program::Plain, Limits::Off, Store::of_this_run(), log).await
     }
 
     pub(crate) fn audit_log(&self) -> PathBuf {
@@ -110,12 +116,21 @@ impl Service {
 
     /// The program as an argument of another one, which becomes it.
     pub(crate) async fn start_through(wrapper: &[&str], limits: Limits) -> Self {
-        Self::in_folder(Program::Through(wrapper), limits, |_| Vec::new()).await
+        let (program, store) = (Program::Through(wrapper), Store::of_this_run());
+        Self::in_folder(program, limits, store, |_| Vec::new()).await
+    }
+
+    /// With its limits, for pages of this origin.
+    pub(crate) async fn start_for(origin: &str) -> Self {
+        let environment = owned(&[("CORS_ORIGINS", origin)]);
+        let store = Store::of_this_run();
+        Self::in_folder(Program::Plain, Limits::On, store, |_| environment).await
     }
 
     async fn in_folder(
         program: Program<'_>,
         limits: Limits,
+        store: Store,
         prepare: impl FnOnce(&Path) -> Vec<(&'static str, String)>,
     ) -> Self {
         let key = SigningKey::generate();
@@ -123,16 +138,10 @@ impl Service {
         let folder = TempDir::new().unwrap();
         let environment = prepare(folder.path());
         let port = testbed::free_port().unwrap();
-        let (command, store) = match program {
-            Program::Plain => (command(folder.path(), port), Store::of_this_run()),
-            Program::Through(wrapper) => (
-                command_through(wrapper, folder.path(), port),
-                Store::of_this_run(),
-            ),
-            Program::OnASmallDisk(mebibytes) => (
-                on_a_small_disk(folder.path(), port, mebibytes),
-                Store::Local,
-            ),
+        let command = match program {
+            Program::Plain => command(folder.path(), port),
+            Program::Through(wrapper) => command_through(wrapper, folder.path(), port),
+            Program::OnASmallDisk(mebibytes) => on_a_small_disk(folder.path(), port, mebibytes),
         };
         let child = start(
             command,
@@ -158,10 +167,8 @@ impl Service {
 
     /// The same with all its objects on a file system of `mebibytes`, in a mount namespace of its own.
     pub(crate) async fn start_on_a_small_disk(mebibytes: u32) -> Self {
-        Self::in_folder(Program::OnASmallDisk(mebibytes), Limits::Off, |_| {
-            Vec::new()
-        })
-        .await
+        let program = Program::OnASmallDisk(mebibytes);
+        Self::in_folder(program, Limits::Off, Store::Local, |_| Vec::new()).await
     }
 
     /// The same, with the audit log on that disk: the path that leads to it from outside.
@@ -171,7 +178,7 @@ impl Service {
             vec![("AUDIT_LOG_FILE", path.display().to_string())]
         };
         let program = Program::OnASmallDisk(mebibytes);
-        let service = Self::in_folder(program, Limits::Off, log).await;
+        let service = Self::in_folder(program, Limits::Off, Store::Local, log).await;
         // Only the program sees the mount.
         let root = format!("/proc/{}/root", service.child.id());
         let path = service.folder.path().join("data/media").join(AUDIT_LOG);

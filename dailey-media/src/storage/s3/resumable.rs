@@ -211,8 +211,11 @@ impl Inner {
                 let _ = self.clear(id, note.as_deref()).await;
                 Ok(Some(Committed::Stored { object, replaced }))
             }
-            // The parts are not there any more, and it is not what they became.
-            Err(StorageError::Remote(RemoteError::Answered(code))) if code.starts_with("404") => {
+            // The parts are not there any more, and it is not what they became; or one of them is
+            // not the one that counts.
+            Err(StorageError::Remote(RemoteError::Answered(said)))
+                if said.starts_with("404") || said.contains("InvalidPart") =>
+            {
                 Err(GONE)
             }
             ended => ended.map(Some),

@@ -6,6 +6,7 @@ mod lifetime;
 mod peer;
 mod protocol;
 mod refusals;
+mod replicas;
 mod together;
 
 use data_encoding::BASE64;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::pattern;
-use crate::service::{Service, problem};
+use crate::service::{Service, header, problem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_at_one_offset_one_goes_on() {
@@ -57,18 +57,28 @@ where
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_silent_gives_way_and_what_it_sent_is_kept() {
     let service = Service::start().await;
-    let path = service.begin("a", 10).await;
-    let mut silent = half_sent(&service, &path, b"hello").await;
+    let body = pattern(10_000_000);
+    let path = service.begin("a", 10_000_000).await;
+    let mut silent = half_sent(&service, &path, &body[..9_000_000]).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // Its first slice is kept: it has the turn.
+    while service.offset(&path).await == 0 {
+        assert!(Instant::now() < deadline, "nothing is kept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let kept = service.offset(&path).await;
     // Waits until the silent one has given way.
-    let next = service.append(&path, 0, b"xxxxx").await;
+    let next = service.append(&path, kept, b"xxxxx").await;
+    assert_eq!(header(&next, "upload-offset"), "9000000");
     assert_eq!(problem(next).await, (409, "upload_offset_mismatch".into()));
     let mut answer = Vec::new();
     let _ = silent.read_to_end(&mut answer).await;
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 423"), "{answer}");
-    assert_eq!(service.offset(&path).await, 5);
-    assert_eq!(service.append(&path, 5, b" tus!").await.status(), 204);
-    assert_eq!(service.get("a").await.text().await.unwrap(), "hello tus!");
+    assert_eq!(service.offset(&path).await, 9_000_000);
+    let rest = &body[9_000_000..];
+    assert_eq!(service.append(&path, 9_000_000, rest).await.status(), 204);
+    assert!(service.get("a").await.bytes().await.unwrap() == body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
