@@ -19,11 +19,11 @@ pub(crate) enum Exceeded {
 #[derive(Debug)]
 pub(super) struct Account {
     quota: Quota,
-    /// Stored and claimed, of all subjects.
+    stored: HashMap<String, u64>,
+    /// By changes that are not done.
+    claimed: HashMap<String, u64>,
+    /// Of all subjects, stored and claimed.
     total: u64,
-    subjects: HashMap<String, u64>,
-    /// Claims that are not settled.
-    open: usize,
 }
 
 impl Account {
@@ -31,29 +31,26 @@ impl Account {
         Self {
             quota,
             total: stored.values().sum(),
-            subjects: stored,
-            open: 0,
+            stored,
+            claimed: HashMap::new(),
+        }
+    }
+
+    /// What is stored was counted again. What changed during the count is in it or not.
+    pub(super) fn recounted(&mut self, stored: HashMap<String, u64>) {
+        self.total = stored.values().sum::<u64>() + self.claimed.values().sum::<u64>();
+        let known = std::mem::replace(&mut self.stored, stored);
+        for subject in known.into_keys() {
+            self.stored.entry(subject).or_default();
         }
     }
 
     pub(super) fn knows(&self, subject: &str) -> bool {
-        self.subjects.contains_key(subject)
+        self.stored.contains_key(subject)
     }
 
     pub(super) fn add_subject(&mut self, subject: &str) {
-        self.subjects.entry(subject.to_owned()).or_default();
-    }
-
-    pub(super) fn begin(&mut self) {
-        self.open += 1;
-    }
-
-    pub(super) fn end(&mut self) {
-        self.open = self.open.saturating_sub(1);
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.open == 0
+        self.stored.entry(subject.to_owned()).or_default();
     }
 
     /// Claims `bytes` more. Nothing is always granted, so that who has too much may still change it.
@@ -62,7 +59,8 @@ impl Account {
             return Ok(());
         }
         let over = |used: u64, limit: u64| limit != 0 && used.saturating_add(bytes) > limit;
-        let used = self.subjects.get(subject).copied().unwrap_or_default();
+        let of = |bytes: &HashMap<String, u64>| bytes.get(subject).copied().unwrap_or_default();
+        let used = of(&self.stored).saturating_add(of(&self.claimed));
         let limit_bytes = self.quota.user_bytes;
         if over(used, limit_bytes) {
             return Err(Exceeded::User { limit_bytes });
@@ -70,23 +68,31 @@ impl Account {
         if over(self.total, self.quota.app_bytes) {
             return Err(Exceeded::App);
         }
-        self.add(subject, bytes);
+        let claimed = self.claimed.entry(subject.to_owned()).or_default();
+        *claimed = claimed.saturating_add(bytes);
+        self.total = self.total.saturating_add(bytes);
         Ok(())
     }
 
-    /// Adds what is stored whether it may or not.
-    pub(super) fn add(&mut self, subject: &str, bytes: u64) {
-        let used = self.subjects.entry(subject.to_owned()).or_default();
-        *used = used.saturating_add(bytes);
-        self.total = self.total.saturating_add(bytes);
+    /// Gives back what was claimed.
+    pub(super) fn give_back(&mut self, subject: &str, bytes: u64) {
+        let Some(claimed) = self.claimed.get_mut(subject) else {
+            return;
+        };
+        *claimed = claimed.saturating_sub(bytes);
+        self.total = self.total.saturating_sub(bytes);
+        if *claimed == 0 {
+            self.claimed.remove(subject);
+        }
     }
 
-    pub(super) fn give_back(&mut self, subject: &str, bytes: u64) {
+    /// `new` bytes are stored in the place of `old` ones, whether they may or not.
+    pub(super) fn settle(&mut self, subject: &str, new: u64, old: u64) {
+        let stored = self.stored.entry(subject.to_owned()).or_default();
         // What another replica added is not in the account, so it cannot be taken out of it.
-        let used = self.subjects.entry(subject.to_owned()).or_default();
-        let bytes = bytes.min(*used);
-        *used -= bytes;
-        self.total = self.total.saturating_sub(bytes);
+        let old = old.min(*stored);
+        *stored = (*stored - old).saturating_add(new);
+        self.total = self.total.saturating_sub(old).saturating_add(new);
     }
 }
 
@@ -113,6 +119,10 @@ mod tests {
         assert_eq!(of_users.claim("bob", 100), Ok(()));
         of_users.give_back("ada", 10);
         assert_eq!(of_users.claim("ada", 10), Ok(()));
+        of_users.give_back("ada", 60);
+        of_users.settle("ada", 90, 40);
+        assert_eq!(of_users.claim("ada", 11), user);
+        assert_eq!(of_users.claim("ada", 10), Ok(()));
 
         let mut of_app = account(100, 0);
         assert_eq!(of_app.claim("bob", 61), Err(Exceeded::App));
@@ -127,9 +137,22 @@ mod tests {
     #[test]
     fn nobody_gives_back_more_than_there_is() {
         let mut account = account(100, 0);
-        account.give_back("ada", 1000);
+        account.settle("ada", 0, 1000);
+        account.settle("bob", 0, 1000);
         account.give_back("bob", 1000);
         assert_eq!(account.claim("ada", 100), Ok(()));
         assert_eq!(account.claim("bob", 1), Err(Exceeded::App));
+    }
+
+    #[test]
+    fn a_count_replaces_what_was_thought_to_be_stored_and_no_claim() {
+        let mut account = account(100, 0);
+        assert_eq!(account.claim("ada", 30), Ok(()));
+        account.recounted(HashMap::from([("bob".to_owned(), 50)]));
+        assert!(account.knows("ada"));
+        assert_eq!(account.claim("bob", 21), Err(Exceeded::App));
+        assert_eq!(account.claim("bob", 20), Ok(()));
+        account.give_back("ada", 30);
+        assert_eq!(account.claim("bob", 30), Ok(()));
     }
 }

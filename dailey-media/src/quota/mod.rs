@@ -144,14 +144,15 @@ impl Inner {
                 begin = match state {
                     Count::None | Count::Failed => true,
                     Count::UnderWay => false,
-                    Count::Known { account, since } => {
-                        self.writers == Writers::Others
-                            && since.elapsed() >= RECOUNT
-                            && lock(account).is_idle()
+                    Count::Known { since, .. } => {
+                        self.writers == Writers::Others && since.elapsed() >= RECOUNT
                     }
                 };
-                if begin {
-                    *state = Count::UnderWay;
+                match state {
+                    // Nobody waits for it: what is known serves until then.
+                    Count::Known { since, .. } if begin => *since = Instant::now(),
+                    _ if begin => *state = Count::UnderWay,
+                    _ => {}
                 }
                 begin
             });
@@ -171,17 +172,22 @@ impl Inner {
     }
 
     async fn count(self: Arc<Self>, app_id: String, count: watch::Sender<Count>) {
-        let state = match spaces::scan(&*self.storage, &app_id).await {
-            Ok(stored) => Count::Known {
-                account: Arc::new(Mutex::new(Account::new(self.quota, stored))),
-                since: Instant::now(),
-            },
-            Err(error) => {
-                unknown(&error);
-                Count::Failed
+        let scanned = spaces::scan(&*self.storage, &app_id).await;
+        count.send_modify(|state| match (scanned, state) {
+            (Ok(stored), Count::Known { account, .. }) => lock(account).recounted(stored),
+            (Ok(stored), state) => {
+                *state = Count::Known {
+                    account: Arc::new(Mutex::new(Account::new(self.quota, stored))),
+                    since: Instant::now(),
+                };
             }
-        };
-        count.send_replace(state);
+            (Err(error), state) => {
+                unknown(&error);
+                if !matches!(state, Count::Known { .. }) {
+                    *state = Count::Failed;
+                }
+            }
+        });
     }
 }
 
@@ -208,7 +214,6 @@ struct Claimed {
 
 impl Claim {
     fn in_account(account: Shared, space: &Space) -> Self {
-        lock(&account).begin();
         Self(Some(Claimed {
             account,
             subject: space.subject().to_owned(),
@@ -237,8 +242,7 @@ impl Claim {
         if let Some(claimed) = &mut self.0 {
             let mut account = lock(&claimed.account);
             account.give_back(&claimed.subject, claimed.bytes);
-            account.give_back(&claimed.subject, old);
-            account.add(&claimed.subject, new);
+            account.settle(&claimed.subject, new, old);
             claimed.bytes = 0;
         }
     }
@@ -246,8 +250,6 @@ impl Claim {
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        let mut account = lock(&self.account);
-        account.give_back(&self.subject, self.bytes);
-        account.end();
+        lock(&self.account).give_back(&self.subject, self.bytes);
     }
 }

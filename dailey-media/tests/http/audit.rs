@@ -273,3 +273,50 @@ async fn the_command_names_the_broken_line_and_refuses_wrong_usage() {
         assert_eq!(status.code(), Some(64), "{arguments:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the right to mount a tmpfs in a namespace of its own"]
+async fn a_full_disk_leaves_the_chain_whole_and_nothing_acknowledged_out_of_it() {
+    let (service, log) = Service::audited_on_a_small_disk(2).await;
+    let mut acknowledged = Vec::new();
+    let mut refused = 0;
+    // Beyond the end: what fails is written down as well, until there is no room for that either.
+    for number in 0..2000 {
+        let key = format!("k{number}");
+        let put = service.put(&key, &[b'x'; 3000]).await;
+        match put.status().as_u16() {
+            201 => acknowledged.push(key),
+            503 | 507 => refused += 1,
+            other => panic!("{other}"),
+        }
+        if refused == 60 {
+            break;
+        }
+    }
+    assert_eq!(refused, 60, "the disk never was full");
+    let said = std::fs::read_to_string(service.child.log()).unwrap();
+    assert!(said.contains("the audit log cannot be written"), "{said}");
+    let (verdict, status) = verify(&log, &[]);
+    assert_eq!(
+        (status, &verdict["torn_lines"]),
+        (0, &json!(0)),
+        "{verdict}"
+    );
+
+    for key in &acknowledged[..20] {
+        let gone = service.request(Method::DELETE, &format!("/api/media/{key}"));
+        assert_eq!(gone.send().await.unwrap().status(), 204);
+    }
+    assert_eq!(service.put("again", b"x").await.status(), 201);
+    let (verdict, status) = verify(&log, &[]);
+    assert_eq!(
+        (status, &verdict["torn_lines"]),
+        (0, &json!(0)),
+        "{verdict}"
+    );
+    let text = std::fs::read_to_string(&log).unwrap();
+    for key in acknowledged.iter().chain([&"again".to_owned()]) {
+        let member = format!("\"key\":\"{key}\"");
+        assert!(text.contains(&member), "{key} is not in the log");
+    }
+}

@@ -171,6 +171,21 @@ impl Service {
         Self::in_folder(program, Limits::Off, Store::Local, |_| Vec::new()).await
     }
 
+    /// The same, with the audit log on that disk: the path that leads to it from outside.
+    pub(crate) async fn audited_on_a_small_disk(mebibytes: u32) -> (Self, PathBuf) {
+        let log = |folder: &Path| {
+            let path = folder.join("data/media").join(AUDIT_LOG);
+            vec![("AUDIT_LOG_FILE", path.display().to_string())]
+        };
+        let program = Program::OnASmallDisk(mebibytes);
+        let service = Self::in_folder(program, Limits::Off, Store::Local, log).await;
+        // Only the program sees the mount.
+        let root = format!("/proc/{}/root", service.child.id());
+        let path = service.folder.path().join("data/media").join(AUDIT_LOG);
+        let seen = Path::new(&root).join(path.strip_prefix("/").unwrap());
+        (service, seen)
+    }
+
     /// A folder of the store, where objects are local files.
     pub(crate) fn local(&self, name: &str) -> Option<PathBuf> {
         let local = self.store == Store::Local;

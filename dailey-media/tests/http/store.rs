@@ -90,13 +90,15 @@ impl Store {
 }
 
 /// What looks at local files, or has nothing to do with where objects are.
-const LOCAL_ONLY: [&str; 9] = [
+const LOCAL_ONLY: [&str; 11] = [
     "store::",
     "cli::",
     "rates::",
     "a_kill_during_an_upload",
     "a_disk_that_never_answers",
     "a_damaged_object",
+    "who_left_before_the_answer",
+    "a_failure_of_the_service",
     "in_local_files",
     // Links that DMAPI answers itself; those that a store answers are in `s3`.
     "links::",
