@@ -30,6 +30,9 @@ fn main() {
     let letters = |count: usize| &no_dots[..count];
     let two_dots = format!("{}.{}.{}", letters(4000), letters(4000), letters(190));
     let foreign = format!("{}é", letters(MAX_TOKEN_BYTES - 2));
+    let printable = garbage(|byte| byte.is_ascii_graphic());
+    let of_the_alphabet =
+        garbage(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     let too_large = "a".repeat(MAX_TOKEN_BYTES + 1);
 
     println!("a token of {} bytes", good.len());
@@ -41,6 +44,10 @@ fn main() {
         row("refused: wrong alg", || verify(&wrong_algorithm)),
         row("refused: unknown kid", || verify(&unknown_kid)),
         row("refused: more than 8 KiB", || verify(&too_large)),
+        row("refused: 8 KiB of garbage", || verify(&printable)),
+        row("refused: 8 KiB of token letters", || {
+            verify(&of_the_alphabet);
+        }),
         row("refused: 8 KiB without dots", || verify(&no_dots)),
         row("refused: 8 KiB, one odd letter", || verify(&foreign)),
         row("refused: 8 KiB with two dots", || verify(&two_dots)),
@@ -49,6 +56,22 @@ fn main() {
     let (good, other) = (|| verify(&good), || verify(&other));
     two_threads("a token each", [&good, &other]);
     two_threads("one token", [&good, &good]);
+}
+
+/// As many random letters as a token may have, of those that are `wanted`.
+fn garbage(wanted: impl Fn(u8) -> bool) -> String {
+    let mut state: u64 = 1;
+    std::iter::repeat_with(|| {
+        // Knuth's generator: the same letters in each run.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    })
+    .filter(|byte| wanted(*byte))
+    .map(char::from)
+    .take(MAX_TOKEN_BYTES)
+    .collect()
 }
 
 /// The most used Rust verifier, set as strictly as it can be, with its key ready.

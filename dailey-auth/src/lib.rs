@@ -11,6 +11,9 @@ pub mod cli;
 mod clock;
 mod environment;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod integrations;
 #[cfg(feature = "jwks-http")]
 mod jwks;

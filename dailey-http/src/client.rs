@@ -87,13 +87,33 @@ impl TrustedProxies {
 
     /// Whether a trusted proxy says that the client came over https.
     pub fn came_over_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        let mut values = headers.get_all("x-forwarded-proto").iter();
-        self.contains(peer)
-            && values
-                .next()
-                .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"))
-            && values.next().is_none()
+        self.forwarded_proto(peer, headers) == ForwardedProto::Https
     }
+
+    /// What a trusted proxy says of how the client came.
+    pub(crate) fn forwarded_proto(&self, peer: IpAddr, headers: &HeaderMap) -> ForwardedProto {
+        if !self.contains(peer) {
+            return ForwardedProto::Unsaid;
+        }
+        let mut values = headers.get_all("x-forwarded-proto").iter();
+        match (values.next(), values.next()) {
+            (None, _) => ForwardedProto::Unsaid,
+            (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"https") => {
+                ForwardedProto::Https
+            }
+            _ => ForwardedProto::Other,
+        }
+    }
+}
+
+/// How the client reached the outermost trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ForwardedProto {
+    Https,
+    /// Plain http, or words that cannot be relied on.
+    Other,
+    /// No trusted proxy says anything.
+    Unsaid,
 }
 
 /// The client's address as the request's layers worked it out ([`TrustedProxies::client_address`]).

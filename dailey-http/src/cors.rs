@@ -61,7 +61,8 @@ impl Origins {
     }
 }
 
-fn check(entry: &str, environment: Environment) -> Result<(), &'static str> {
+/// What is wrong with an entry that is not an exact origin.
+pub(crate) fn check(entry: &str, environment: Environment) -> Result<(), &'static str> {
     let (scheme, authority) = match entry {
         "" => return Err("has an empty entry: remove the comma"),
         "*" => return Err("`*` would let every site in: list the origins"),

@@ -5,6 +5,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::client::ForwardedProto;
+
 /// The profile. `Strict-Transport-Security` is apart ([`HSTS`]): it needs an https client.
 const API: [(HeaderName, HeaderValue); 13] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -60,19 +62,12 @@ const API: [(HeaderName, HeaderValue); 13] = [
 /// Two years, as OWASP's secure headers list has it; no `preload` from an API.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
-/// How the client reached the outermost trusted proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Https,
-    Other,
-}
-
-pub(crate) fn complete(headers: &mut HeaderMap, transport: Transport) {
+pub(crate) fn complete(headers: &mut HeaderMap, proto: ForwardedProto) {
     for (name, value) in API {
         headers.entry(name).or_insert(value);
     }
     // RFC 6797 7.2: never over plain http.
-    if transport == Transport::Https {
+    if proto == ForwardedProto::Https {
         headers
             .entry(header::STRICT_TRANSPORT_SECURITY)
             .or_insert(HSTS);

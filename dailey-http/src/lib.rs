@@ -9,6 +9,7 @@
 //! | [`problem`] | errors as `application/problem+json` (RFC 9457) |
 //! | [`request_id`] | one id for each request, in every response, problem and log line |
 //! | [`client`] | who is at the other end: trusted proxies, client address, direct loopback |
+//! | [`edge`] | in production: hosts that are ours, and no plain http |
 //! | [`cors`] | exact origins, preflights |
 //! | [`headers`] | the security headers of a JSON API |
 //! | [`metrics`] | `OpenMetrics` text, and what every service counts |
@@ -22,17 +23,19 @@
 pub mod body;
 pub mod client;
 pub mod cors;
+mod deadlines;
+pub mod edge;
 pub mod headers;
 mod linger;
 pub mod listen;
 pub mod logs;
 pub mod metrics;
+mod places;
 pub mod problem;
 pub mod request_id;
 pub mod settings;
 pub mod signals;
 mod stack;
-mod stall;
 
 pub use problem::Problem;
 pub use stack::Stack;

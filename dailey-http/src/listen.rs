@@ -1,9 +1,9 @@
-//! The accept loop: a bounded number of HTTP/1.1 connections, a bounded head, a bounded time to
-//! send it, and a bounded drain. `axum::serve` sets none of these.
+//! The accept loop: a bounded number of HTTP/1.1 connections, in all and of one address, a bounded
+//! head, bounded waits, and a bounded drain. `axum::serve` sets none of these.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,12 +15,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use crate::client::TrustedProxies;
+use crate::deadlines::{AnswerBody, PatientStream, Progress};
 use crate::linger::LingeringBody;
-use crate::stall::StallGuard;
+use crate::places::Places;
 
 /// Wait after a failed accept: the usual cause, no free file descriptor, does not go away at once.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -32,15 +34,22 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Longest time from the start of waiting for a request to the end of its head. Also closes
-    /// idle connections, and those that never send a byte. Default 10 s.
+    /// Longest time from a request's first byte to the end of its head; of the first request, from
+    /// the connection's start, so that those who never send a byte are closed, too. Default 10 s.
     pub header_read_timeout: Duration,
+    /// Longest time from the end of an answer to the end of the next head. Default 75 s: above the
+    /// 60 s for which nginx keeps a connection, so that it is never closed under a request.
+    pub keep_alive_timeout: Duration,
     /// Most headers in a request; more are answered 431. Default 64.
     pub max_headers: usize,
     /// Largest request head in bytes; more are answered 431. Default 16 KiB.
     pub max_head_bytes: usize,
     /// Most connections at once; further ones wait in the kernel's queue. Default 1024.
     pub max_connections: usize,
+    /// Most connections of one address (IPv6: of one /64); further ones are closed at once. Default 64.
+    pub max_connections_per_address: usize,
+    /// They speak for many, so the bound per address is not for them. Default loopback.
+    pub trusted_proxies: TrustedProxies,
     /// Longest time that a peer may leave bytes of an answer untaken. Default 30 s.
     pub write_stall_timeout: Duration,
     /// Longest time that requests under way are given after the shutdown signal. Default 25 s.
@@ -51,9 +60,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_read_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(75),
             max_headers: 64,
             max_head_bytes: 16 * 1024,
             max_connections: 1024,
+            max_connections_per_address: 64,
+            trusted_proxies: TrustedProxies::loopback(),
             write_stall_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(25),
         }
@@ -114,23 +126,30 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
-    let room = Arc::new(Semaphore::new(limits.max_connections));
+    let places = Places::new(
+        limits.max_connections,
+        limits.max_connections_per_address,
+        limits.trusted_proxies.clone(),
+    );
     let (draining, drain) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accept = async {
-            // Never an error: nobody closes the semaphore.
-            let place = Arc::clone(&room).acquire_owned().await;
-            (listener.accept().await, place)
+            let any = places.any().await;
+            (listener.accept().await, any)
         };
-        let (accepted, place) = tokio::select! {
+        let (accepted, any) = tokio::select! {
             accepted = accept => accepted,
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
             Ok((stream, peer)) => {
+                let Some(place) = any.and_then(|any| places.of(any, peer.ip())) else {
+                    tracing::debug!(address = %peer.ip(), "too many connections of one address");
+                    continue;
+                };
                 let connection =
                     connection(stream, peer, app.clone(), limits.clone(), drain.clone());
                 connections.spawn(async move {
@@ -169,17 +188,31 @@ async fn connection(
 ) {
     // Small answers must not wait for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
+    let progress = Progress::new();
+    let stream = PatientStream::new(
+        stream,
+        progress.clone(),
+        limits.header_read_timeout,
+        limits.write_stall_timeout,
+    );
     let service = service_fn(move |request: Request<Incoming>| {
+        let answering = progress.answering();
         let on_demand = request.headers().contains_key(http::header::EXPECT);
         let lingering = |body| Body::new(LingeringBody::new(body, on_demand));
         let mut request = request.map(lingering);
         request.extensions_mut().insert(ConnectInfo(peer));
-        app.clone().oneshot(request)
+        let answer = app.clone().oneshot(request);
+        async {
+            let answer = answer.await?;
+            Ok::<_, Infallible>(answer.map(|body| AnswerBody {
+                body,
+                _answering: answering,
+            }))
+        }
     });
-    let stream = StallGuard::new(stream, limits.write_stall_timeout);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
+        .header_read_timeout(limits.keep_alive_timeout)
         .max_headers(limits.max_headers)
         .max_header_size(limits.max_head_bytes)
         .max_buf_size(READ_BUFFER_BYTES.max(limits.max_head_bytes))

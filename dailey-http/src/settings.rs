@@ -5,11 +5,13 @@
 //! program can put a file behind it and a test a table.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 use dailey_auth::Environment;
 
 use crate::client::TrustedProxies;
 use crate::cors::Origins;
+use crate::edge::PublicOrigin;
 
 /// Where settings come from: a key's text, if it is set.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -62,6 +64,19 @@ pub fn process_environment(key: &str) -> Option<String> {
 /// A key's text. A key that is set to nothing counts as not set, as in `dailey_auth`.
 pub fn text(lookup: Lookup<'_>, key: &str) -> Option<String> {
     lookup(key).filter(|value| !value.is_empty())
+}
+
+/// The permission bits that the file of a secret must not have: others' all, the group's all.
+///
+/// What systemd hands to a service (`LoadCredential`, in the folder `CREDENTIALS_DIRECTORY`) belongs to root, and an
+/// access list lets the service read it; that shows as readable by the group.
+pub fn secret_file_mask(lookup: Lookup<'_>, path: &Path) -> u32 {
+    let credentials = text(lookup, "CREDENTIALS_DIRECTORY");
+    if credentials.is_some_and(|folder| path.parent() == Some(Path::new(&folder))) {
+        0o037
+    } else {
+        0o077
+    }
 }
 
 /// `PORT`: 1 to 65535.
@@ -126,6 +141,17 @@ pub fn origins(
     }
 }
 
+/// `PUBLIC_ORIGIN`: where the public reaches the service.
+///
+/// # Errors
+/// The value is not an exact https origin.
+pub fn public_origin(lookup: Lookup<'_>) -> Result<Option<PublicOrigin>, SettingsError> {
+    text(lookup, "PUBLIC_ORIGIN")
+        .map(|text| PublicOrigin::parse(&text))
+        .transpose()
+        .map_err(|reason| SettingsError::invalid("PUBLIC_ORIGIN", reason))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +188,26 @@ mod tests {
         assert!(!error.to_string().contains("secret"));
         let error = with("TRUSTED_PROXIES", "secret", trusted_proxies).unwrap_err();
         assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_credential_of_systemd_may_show_as_readable_by_the_group() {
+        let mask = |path: &str| {
+            with(
+                "CREDENTIALS_DIRECTORY",
+                "/run/credentials/a.service",
+                |lookup| secret_file_mask(lookup, Path::new(path)),
+            )
+        };
+        assert_eq!(mask("/run/credentials/a.service/secret"), 0o037);
+        for path in [
+            "/etc/secret",
+            "/run/credentials/a.service/../secret",
+            "secret",
+        ] {
+            assert_eq!(mask(path), 0o077, "{path}");
+        }
+        assert_eq!(secret_file_mask(&|_| None, Path::new("/etc/secret")), 0o077);
     }
 
     #[test]

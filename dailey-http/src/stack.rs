@@ -1,5 +1,5 @@
 //! The one layer that every request passes, in the one order that is right:
-//! id → client → preflight → route (panics caught) → CORS and security headers → metrics → access log.
+//! id → client → edge rules → preflight → route (panics caught) → CORS and security headers → metrics → access log.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
-use crate::client::{self, ClientAddress, TrustedProxies};
+use crate::client::{self, ClientAddress, ForwardedProto, TrustedProxies};
 use crate::cors::{Cors, Origins};
-use crate::headers::{self, Transport};
+use crate::edge::Edge;
+use crate::headers;
 use crate::logs;
-use crate::metrics::Metrics;
-use crate::problem::{self, Problem};
+use crate::metrics::{self, Metrics};
+use crate::problem::{self, Problem, ProblemCode};
 use crate::request_id::{self, RequestId};
 
 /// Route label of requests that no route has taken.
@@ -39,6 +40,7 @@ pub struct Stack {
     metrics: Metrics,
     trusted: TrustedProxies,
     cors: Cors,
+    edge: Edge,
 }
 
 impl Stack {
@@ -48,6 +50,7 @@ impl Stack {
             metrics,
             trusted: TrustedProxies::loopback(),
             cors: Cors::new(Origins::none()),
+            edge: Edge::open(),
         }
     }
 
@@ -62,6 +65,13 @@ impl Stack {
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = cors;
+        self
+    }
+
+    /// Which hosts are ours, and whether plain http passes.
+    #[must_use]
+    pub fn edge(mut self, edge: Edge) -> Self {
+        self.edge = edge;
         self
     }
 
@@ -80,25 +90,27 @@ async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
     let (mut parts, body) = request.into_parts();
     let peer = client::peer(&parts.extensions).map(|peer| peer.ip());
     let id = RequestId::of(&stack.trusted, peer, &parts.headers);
-    let method = parts.method.clone();
+    let method = metrics::known(&parts.method);
     let matched = parts.extensions.get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let origin = stack.cors.allowed(&parts.headers).cloned();
-    let transport = match peer {
-        Some(peer) if stack.trusted.came_over_https(peer, &parts.headers) => Transport::Https,
-        _ => Transport::Other,
-    };
+    let proto = peer.map_or(ForwardedProto::Unsaid, |peer| {
+        stack.trusted.forwarded_proto(peer, &parts.headers)
+    });
     if let Some(peer) = peer {
         let address = stack.trusted.client_address(peer, &parts.headers);
         parts.extensions.insert(ClientAddress(address));
     }
     parts.extensions.insert(id.clone());
+    let route_metrics = stack.metrics.of_route(route);
+    let body = route_metrics.received(body);
 
-    let mut response = id
+    let (mut response, subject) = id
         .clone()
-        .scope(async {
-            match stack.cors.preflight(&parts) {
-                Some(preflight) => preflight,
+        .observed(async {
+            let early = stack.edge.refusal(&parts, proto);
+            match early.or_else(|| stack.cors.preflight(&parts)) {
+                Some(early) => early,
                 None => catch_panic(next.run(Request::from_parts(parts, body))).await,
             }
         })
@@ -106,12 +118,24 @@ async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
 
     let out = response.headers_mut();
     stack.cors.complete(origin.as_ref(), out);
-    headers::complete(out, transport);
+    headers::complete(out, proto);
     out.insert(request_id::HEADER, id.header_value());
     let (status, took) = (response.status(), started.elapsed());
-    stack.metrics.observe(route, &method, status, took);
-    logs::access(&id, route, &method, status, took);
-    response
+    let code = response.extensions().get::<ProblemCode>();
+    let code = code.map(|ProblemCode(code)| *code);
+    stack
+        .metrics
+        .observe(&route_metrics, method, status, code, took);
+    logs::access(&logs::Access {
+        id: &id,
+        route,
+        method,
+        status,
+        code,
+        subject: subject.as_deref(),
+        took,
+    });
+    response.map(|body| route_metrics.sent(body))
 }
 
 /// A panic answers 500 to its own request and leaves the others alone.

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use dailey_auth::{Verified, Verifier, VerifyError, bearer};
-use dailey_http::Problem;
+use dailey_http::{Problem, request_id};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::key::Space;
+use crate::pseudonym::Pseudonyms;
 use crate::rate::RateLimits;
 
 /// What a route needs to be allowed.
@@ -43,6 +44,7 @@ pub(crate) struct Access {
     verifier: Verifier,
     audiences: BTreeSet<String>,
     limits: RateLimits,
+    pseudonyms: Pseudonyms,
 }
 
 impl Access {
@@ -50,11 +52,13 @@ impl Access {
         verifier: Verifier,
         audiences: impl IntoIterator<Item = String>,
         limits: RateLimits,
+        pseudonyms: Pseudonyms,
     ) -> Self {
         Self {
             verifier,
             audiences: audiences.into_iter().collect(),
             limits,
+            pseudonyms,
         }
     }
 
@@ -70,24 +74,47 @@ impl Access {
     pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Verified, VerifyError> {
         let authorization = headers.get_all(header::AUTHORIZATION).iter();
         let token = bearer::required(authorization.map(HeaderValue::as_bytes))?;
-        self.verifier.verify(token).await
+        let verified = self.verifier.verify(token).await?;
+        request_id::made_by(self.pseudonyms.of(verified.claims()));
+        Ok(verified)
     }
 
     /// The space that the request's token opens, if it has the scope.
     pub(crate) async fn space(&self, headers: &HeaderMap, scope: Scope) -> Result<Space, Problem> {
-        let token = match self.verify(headers).await {
-            Ok(token) => token,
+        self.open(&self.token(headers).await?, scope)
+    }
+
+    /// The request's verified token, whatever it is good for.
+    pub(crate) async fn token(&self, headers: &HeaderMap) -> Result<Verified, Problem> {
+        match self.verify(headers).await {
+            Ok(token) => Ok(token),
             Err(error) => {
                 // That nobody can say is not the client's fault.
                 if matches!(error, VerifyError::Rejected(_)) {
                     self.limits.stranger()?;
                 }
-                return Err(refused(error));
+                Err(refused(error))
             }
-        };
-        if !scope.is_in(&token) {
+        }
+    }
+
+    /// Whether this app's objects are served here.
+    pub(crate) fn knows_app(&self, app_id: &str) -> bool {
+        self.audiences.contains(app_id)
+    }
+
+    /// The space that the token opens, if it has the scope.
+    pub(crate) fn open(&self, token: &Verified, scope: Scope) -> Result<Space, Problem> {
+        if !scope.is_in(token) {
             return Err(insufficient(scope));
         }
+        let space = self.whose(token)?;
+        self.limits.subject(&space, scope)?;
+        Ok(space)
+    }
+
+    /// The space that the token is about, whatever it may do there.
+    pub(crate) fn whose(&self, token: &Verified) -> Result<Space, Problem> {
         let claims = token.claims();
         let ours: BTreeSet<&str> = claims
             .audiences()
@@ -95,11 +122,7 @@ impl Access {
             .collect();
         let mut ours = ours.into_iter();
         match (ours.next(), ours.next()) {
-            (Some(app_id), None) => {
-                let space = Space::new(app_id, claims.subject());
-                self.limits.subject(&space, scope)?;
-                Ok(space)
-            }
+            (Some(app_id), None) => Ok(Space::new(app_id, claims.subject())),
             _ => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "audience_ambiguous",

@@ -45,17 +45,23 @@ pub struct Description {
 
 /// Why a description cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DescriptionError {
+#[non_exhaustive]
+pub enum DescriptionError {
+    /// A field is there twice, too long, or not plain text.
     #[error(
         "Content-Type, Cache-Control and Content-Disposition may each stand once, with at most 512 characters of visible ASCII"
     )]
     Field,
+    /// No media type.
     #[error("Content-Type is not a media type like image/png")]
     ContentType,
+    /// No list of directives.
     #[error("Cache-Control is not a list of directives like `max-age=3600, immutable`")]
     CacheControl,
+    /// Neither inline nor attachment.
     #[error("Content-Disposition does not begin with `inline` or `attachment`")]
     ContentDisposition,
+    /// Too much of the client's own metadata, or not plain text.
     #[error(
         "X-Meta-* headers take at most 32 pairs, 2048 bytes in all, each name once, values of visible ASCII"
     )]
@@ -74,7 +80,10 @@ impl Description {
     }
 
     /// Reads it from an upload's headers.
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, DescriptionError> {
+    ///
+    /// # Errors
+    /// [`DescriptionError`], in words for the client.
+    pub fn read(headers: &HeaderMap) -> Result<Self, DescriptionError> {
         let content_type =
             field(headers, &header::CONTENT_TYPE)?.unwrap_or(UNKNOWN_TYPE.to_owned());
         if !is_media_type(&content_type) {

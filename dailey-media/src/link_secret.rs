@@ -1,4 +1,4 @@
-//! The secret that signs list cursors: 32 random bytes or more, in a file of mode 0600.
+//! The secret that signs links and list cursors: 32 random bytes or more, in a file of mode 0600.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
+use dailey_http::settings::{process_environment, secret_file_mask};
 
 const MIN_BYTES: usize = 32;
 
@@ -56,7 +57,8 @@ pub(crate) fn load(path: &Path, if_missing: IfMissing) -> Result<hmac::Key, Link
         }
         opened => opened.map_err(fail)?,
     };
-    if file.metadata().map_err(fail)?.permissions().mode() & 0o077 != 0 {
+    let mask = secret_file_mask(&process_environment, path);
+    if file.metadata().map_err(fail)?.permissions().mode() & mask != 0 {
         return Err(LinkSecretError::Open(path.to_owned()));
     }
     let mut secret = Vec::new();

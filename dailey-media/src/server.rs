@@ -7,21 +7,40 @@ use std::time::Duration;
 use axum::Router;
 use dailey_auth::{ConfigError, Environment, Verifier};
 use dailey_http::cors::Cors;
+use dailey_http::edge::{Edge, PublicOrigin};
 use dailey_http::listen::{self, BindError, Limits};
 use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
 
 use crate::access::Access;
+use crate::audit::{Audit, AuditError};
+use crate::changes::Changes;
+use crate::idempotency;
+use crate::link_base::LinkBase;
 use crate::link_secret::{self, IfMissing, LinkSecretError};
+use crate::metrics::MediaMetrics;
+use crate::pseudonym::Pseudonyms;
+use crate::quota::{Quotas, Writers};
 use crate::rate::RateLimits;
+use crate::readiness::Readiness;
 use crate::routes::{self, App, Draining};
-use crate::settings::{LinkSecret, Settings};
-use crate::storage::{self, OpenError, StorageError};
+use crate::settings::{LinkSecret, Settings, StorageSettings};
+use crate::storage::{self, OpenError, Storage, StorageError};
+use crate::upload_slots::UploadSlots;
 use crate::uploads::{Uploads, sweep_for_ever};
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
 const LAME_DUCK: Duration = Duration::from_secs(5);
+
+/// How often what nobody needs any more is removed.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// Our names in production, where no origin is configured.
+const DOMAIN: &str = "dailey.cloud";
+
+/// Where plain http is sent then.
+const ORIGIN: &str = "https://media.dailey.cloud";
 
 /// Request headers that a page may send, besides `x-meta-*`.
 const REQUEST_HEADERS: &[&str] = &[
@@ -37,6 +56,7 @@ const REQUEST_HEADERS: &[&str] = &[
     "if-unmodified-since",
     "if-range",
     "range",
+    "idempotency-key",
     // tus 1.0.0.
     "tus-resumable",
     "upload-checksum",
@@ -53,7 +73,7 @@ pub enum StartError {
     /// The verifier's settings.
     #[error(transparent)]
     Verifier(#[from] ConfigError),
-    /// The secret that signs cursors.
+    /// The secret that signs links and cursors.
     #[error(transparent)]
     LinkSecret(#[from] LinkSecretError),
     /// The folder or bucket of the objects.
@@ -64,6 +84,9 @@ pub enum StartError {
         "storage: {0}: make sure that [storage] names the right place, that it may be written to and has space"
     )]
     Probe(#[from] StorageError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -86,7 +109,11 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
 
     let verifier = settings.verifier.builder().build()?;
     let draining = Draining::default();
-    let (app, uploads) = service(settings, verifier.clone(), draining.clone()).await?;
+    let Service {
+        router,
+        storage,
+        uploads,
+    } = service(settings, verifier.clone(), draining.clone()).await?;
 
     let environment = settings.environment();
     tracing::info!(address = %settings.address, %environment, "listening");
@@ -103,11 +130,14 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
             refresh(&verifier).await;
         }
     };
+    let mut limits = Limits::default();
+    limits.trusted_proxies = settings.trusted_proxies.clone();
     tokio::select! {
-        drained = listen::serve(listener, app, Limits::default(), shutdown) => {
+        drained = listen::serve(listener, router, limits, shutdown) => {
             tracing::info!(?drained, "stopped");
         }
         () = refreshing => {}
+        () = sweep(&*storage) => {}
         () = sweep_for_ever(uploads) => {}
     }
     Ok(())
@@ -120,40 +150,113 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
 /// [`StartError`], when the storage or the secret is not usable.
 #[doc(hidden)]
 pub async fn with_verifier(settings: &Settings, verifier: Verifier) -> Result<Router, StartError> {
-    let (app, _) = service(settings, verifier, Draining::default()).await?;
-    Ok(app)
+    let service = service(settings, verifier, Draining::default()).await?;
+    Ok(service.router)
+}
+
+/// The routes with all that is around them, and what they work on.
+struct Service {
+    router: Router,
+    storage: Arc<dyn Storage>,
+    uploads: Uploads,
+}
+
+/// The document of the API, for tests that hold answers to it. Not a promise of this crate.
+#[doc(hidden)]
+pub fn openapi() -> serde_json::Value {
+    routes::openapi::document()
 }
 
 async fn service(
     settings: &Settings,
     verifier: Verifier,
     draining: Draining,
-) -> Result<(Router, Uploads), StartError> {
+) -> Result<Service, StartError> {
     let storage = storage::open(&settings.storage)?;
     storage.probe().await?;
-    let uploads = Uploads::new(Arc::clone(&storage), settings.upload_expiry);
     let link_secret = match &settings.link_secret {
         LinkSecret::File(path) => link_secret::load(path, IfMissing::Fail),
         LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
-    let app = App {
-        access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
-        storage,
-        uploads: uploads.clone(),
-        link_secret: Arc::new(link_secret),
-        draining,
+    let own = MediaMetrics::default();
+    let metrics = Metrics::with(|registry| {
+        dailey_auth::metrics::register(registry, &verifier);
+        own.register(registry);
+    });
+    let audit = match &settings.audit_log {
+        Some(path) => Audit::open(path)?,
+        None => Audit::off(),
     };
-    let metrics = Metrics::new();
+    let writers = match &settings.storage {
+        // The local store lets nobody else in.
+        StorageSettings::Local(_) => Writers::Alone,
+        StorageSettings::S3(_) => Writers::Others,
+    };
+    let quotas = Quotas::new(&settings.limits, writers, Arc::clone(&storage));
+    let changes = Changes::new(Arc::clone(&storage), quotas, audit);
+    let expiry = settings.upload_expiry;
+    let uploads = Uploads::new(Arc::clone(&storage), changes.clone(), expiry);
+    let limits = RateLimits::new(settings.rate_limit);
+    let pseudonyms = Pseudonyms::new(&link_secret);
+    let app = App {
+        access: Access::new(verifier, audiences, limits, pseudonyms),
+        readiness: Readiness::new(Arc::clone(&storage), own.clone()),
+        storage: Arc::clone(&storage),
+        changes,
+        upload_slots: Arc::new(UploadSlots::new(&settings.limits)),
+        uploads: uploads.clone(),
+        limits: settings.limits,
+        link_secret: Arc::new(link_secret),
+        link_base: LinkBase::new(
+            settings.trusted_proxies.clone(),
+            settings
+                .public_origin
+                .as_ref()
+                .map(|origin| origin.as_str().to_owned()),
+        ),
+        draining,
+        metrics: own,
+    };
     let cors = Cors::new(settings.origins.clone())
         .request_headers(REQUEST_HEADERS)
         .request_header_prefix("x-meta-");
-    let routes = routes::router(app, &metrics);
-    let app = Stack::new(metrics)
+    let inside = routes::router(app, &metrics);
+    let router = Stack::new(metrics)
         .trusted_proxies(settings.trusted_proxies.clone())
         .cors(cors)
-        .around(routes);
-    Ok((app, uploads))
+        .edge(edge(settings))
+        .around(inside);
+    Ok(Service {
+        router,
+        storage,
+        uploads,
+    })
+}
+
+/// Removes what nobody needs any more, now and every hour.
+async fn sweep(storage: &dyn Storage) {
+    loop {
+        match idempotency::sweep(storage, idempotency::now_ms()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed old answers of idempotency keys"),
+            Err(error) => {
+                tracing::warn!(%error, "old answers of idempotency keys could not be removed");
+            }
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+fn edge(settings: &Settings) -> Edge {
+    let bound = settings.address.ip();
+    match (settings.environment(), settings.public_origin.clone()) {
+        (Environment::Development, _) => Edge::open(),
+        (Environment::Production, Some(origin)) => Edge::at(origin, bound),
+        (Environment::Production, None) => {
+            Edge::below(DOMAIN, PublicOrigin::parse(ORIGIN).ok(), bound)
+        }
+    }
 }
 
 async fn refresh(verifier: &Verifier) {

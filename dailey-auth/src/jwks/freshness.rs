@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The freshness that `Cache-Control` and `Age` give, `None` when they say nothing.
 ///
 /// Directives that forbid reuse give zero: the cache's own floor then decides.
-pub(super) fn fresh_for(cache_control: Option<&str>, age: Option<&str>) -> Option<Duration> {
+pub(crate) fn fresh_for(cache_control: Option<&str>, age: Option<&str>) -> Option<Duration> {
     let mut max_age = None;
     for directive in cache_control?.split(',') {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));

@@ -26,6 +26,10 @@ pub use cache::{
 pub(crate) use cache::{Cache, MAX_TRUST_FOR, Moment, Rules, Status, UnknownKid};
 pub(crate) use exchange::{LiveKeys, Published};
 pub(crate) use fetch::{Fetcher, HttpSettings};
+#[cfg(feature = "fuzzing")]
+pub(crate) use freshness::fresh_for;
 pub(crate) use refresher::start;
 pub(crate) use snapshot::SnapshotFile;
+#[cfg(feature = "fuzzing")]
+pub(crate) use snapshot::checked as checked_snapshot;
 pub(crate) use source::{LoopbackHttp, Source};

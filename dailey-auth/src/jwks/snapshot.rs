@@ -107,6 +107,11 @@ impl SnapshotFile {
         file.take(MAX_FILE_BYTES + 1)
             .read_to_string(&mut text)
             .map_err(|_| Unusable::Damaged)?;
+        self.parse(&text)
+    }
+
+    /// What a file's text holds for this issuer and address, now.
+    fn parse(&self, text: &str) -> Result<(Vec<u8>, Duration), Unusable> {
         let (first, document) = text.split_once('\n').ok_or(Unusable::Damaged)?;
         if first.strip_prefix(MAGIC) != Some(&checksum(document)) {
             return Err(Unusable::Damaged);
@@ -125,6 +130,12 @@ impl SnapshotFile {
             return Err(Unusable::Future);
         }
         Ok((document.as_bytes().to_vec(), now.saturating_sub(fetched_at)))
+    }
+
+    /// What a file's text holds, without a file.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn parsed(&self, text: &str) -> Option<(Vec<u8>, Duration)> {
+        self.parse(text).ok()
     }
 
     /// Writes a set that was fetched at this wall-clock time, whole or not at all, on a thread for
@@ -154,7 +165,12 @@ impl SnapshotFile {
 
 fn write(path: &Path, content: &Content) -> io::Result<()> {
     let document = serde_json::to_string(content)?;
-    replace(path, &format!("{MAGIC}{}\n{document}", checksum(&document)))
+    replace(path, &checked(&document))
+}
+
+/// A file's whole text: its first line, then the document.
+pub(crate) fn checked(document: &str) -> String {
+    format!("{MAGIC}{}\n{document}", checksum(document))
 }
 
 fn checksum(document: &str) -> String {

@@ -63,7 +63,19 @@ const SECRET_STARTS: [&str; 15] = [
 ];
 
 /// What makes an address of the text behind it and a colon, slashes or not.
-const SCHEMES: [&str; 5] = ["http", "https", "ws", "wss", "ftp"];
+const SCHEMES: [&str; 10] = [
+    "http",
+    "https",
+    "ws",
+    "wss",
+    "ftp",
+    // What a page may load or run as if it came from somewhere.
+    "javascript",
+    "vbscript",
+    "data",
+    "blob",
+    "file",
+];
 
 /// What a browser may take for a part of the host, when it follows an address in a value: the
 /// dots of IDNA (UTS 46), a dot that is written as `%2e`, and what ends a user's name.
@@ -413,6 +425,10 @@ mod tests {
             ("A=ws://media.dailey.cloud", NotHttps(2)),
             ("A=wss://media.dailey.cloud", NotHttps(2)),
             ("A=http:media.dailey.cloud", NotHttps(2)),
+            ("A=javascript:fetch(1)", NotHttps(2)),
+            ("A=JavaScript:fetch(1)", NotHttps(2)),
+            ("A=data:text/html;base64,PHNjcmlwdD4", NotHttps(2)),
+            ("A=file:/etc/passwd", NotHttps(2)),
             ("A=HTTP://media.dailey.cloud", NotHttps(2)),
             ("A=https:media.dailey.cloud", Address(2)),
             ("A=//media.dailey.cloud", Address(2)),

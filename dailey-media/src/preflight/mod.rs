@@ -22,6 +22,7 @@ mod store;
 
 pub use frontend_env::{FrontendEnvError, MAX_FRONTEND_ENV_BYTES, check_frontend_env};
 pub use report::{Check, Report, Status};
+pub(crate) use store::Probe as StoreProbe;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

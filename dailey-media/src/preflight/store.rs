@@ -106,13 +106,13 @@ async fn conditions(storage: &S3Storage) -> Outcome {
 }
 
 /// An object that no token can name.
-struct Probe<'a> {
+pub(crate) struct Probe<'a> {
     storage: &'a dyn Storage,
     at: Location,
 }
 
 impl<'a> Probe<'a> {
-    fn new(storage: &'a dyn Storage) -> Self {
+    pub(crate) fn new(storage: &'a dyn Storage) -> Self {
         let key = Uuid::new_v4().simple().to_string();
         Self {
             storage,
@@ -123,7 +123,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    async fn round_trip(&self) -> Result<bool, StorageError> {
+    /// Whether an object comes back as it was written, and is gone when it is deleted.
+    pub(crate) async fn round_trip(&self) -> Result<bool, StorageError> {
         let written = Uuid::new_v4().into_bytes().to_vec();
         self.create(written.clone()).await?;
         let opened = self.storage.open(&self.at).await?;

@@ -6,7 +6,8 @@
 //! | `read` | a subject, reading and listing | 600 | 100 |
 //! | `write` | a subject, changing | 120 | 30 |
 //! | `append` | a subject, sending more bytes of an upload | 1200 | 240 |
-//! | `stranger` | an address, by requests without a good token | 60 | 20 |
+//! | `stranger` | an address, by requests without a good token or link | 60 | 20 |
+//! | `link` | an address, by good links | 600 | 100 |
 //! | `validate` | an address, at `/api/auth/validate` | 30 | 30 |
 
 mod limiter;
@@ -16,7 +17,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use dailey_http::Problem;
@@ -25,6 +26,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::access::Scope;
 use crate::key::Space;
+use crate::metrics::MediaMetrics;
 use limiter::{Limiter, Rate, Standing};
 
 /// draft-ietf-httpapi-ratelimit-headers-11.
@@ -50,7 +52,18 @@ const WRITE: Rate = rate("write", 120, 30);
 /// 1 GiB in S3's smallest parts at once: a client of tus gives up where it is told to wait.
 const APPEND: Rate = rate("append", 1200, 240);
 const STRANGER: Rate = rate("stranger", 60, 20);
+const LINK: Rate = rate("link", 600, 100);
 const VALIDATE: Rate = rate("validate", 30, 30);
+
+/// Every rate's name.
+pub(crate) const POLICIES: [&str; 6] = [
+    READ.name,
+    WRITE.name,
+    APPEND.name,
+    STRANGER.name,
+    LINK.name,
+    VALIDATE.name,
+];
 
 /// Whether requests are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +84,7 @@ struct Limiters {
     writes: Limiter<Space>,
     appends: Limiter<Space>,
     strangers: Limiter<IpAddr>,
+    links: Limiter<IpAddr>,
     validations: Limiter<IpAddr>,
 }
 
@@ -78,27 +92,48 @@ struct Limiters {
 struct Current {
     address: Option<IpAddr>,
     standing: RefCell<Option<Standing>>,
+    /// It was counted before this part of the work began.
+    counted: bool,
 }
 
 tokio::task_local! {
     static CURRENT: Current;
 }
 
-/// Around every route: remembers whose request it is, and tells in the answer what is left.
-pub(crate) async fn around(request: Request, next: Next) -> Response {
+/// Around every route: remembers whose request it is, tells in the answer what is left, and counts who
+/// was refused.
+pub(crate) async fn around(
+    State(metrics): State<MediaMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let address = request.extensions().get::<ClientAddress>();
     let current = Current {
         address: address.map(|ClientAddress(address)| network(*address)),
         standing: RefCell::new(None),
+        counted: false,
     };
     let answer = async {
         let mut response = next.run(request).await;
-        if let Some(standing) = CURRENT.with(|current| current.standing.take()) {
+        let standing = CURRENT.with(|current| current.standing.take());
+        if let Some(standing) = standing {
             tell(standing, response.headers_mut());
         }
+        let refused = standing.filter(|standing| standing.wait.is_some());
+        metrics.answered(&response, refused.map(|standing| standing.rate.name));
         response
     };
     CURRENT.scope(current, answer).await
+}
+
+/// The rest of a request that was counted: in a task of its own, and not counted again.
+pub(crate) fn counted<F: Future>(rest: F) -> impl Future<Output = F::Output> {
+    let current = Current {
+        address: address(),
+        standing: RefCell::new(None),
+        counted: true,
+    };
+    CURRENT.scope(current, rest)
 }
 
 impl RateLimits {
@@ -109,6 +144,7 @@ impl RateLimits {
                 writes: Limiter::new(WRITE),
                 appends: Limiter::new(APPEND),
                 strangers: Limiter::new(STRANGER),
+                links: Limiter::new(LINK),
                 validations: Limiter::new(VALIDATE),
             })
         }))
@@ -131,12 +167,23 @@ impl RateLimits {
         self.limited(|limiters| Some(limiters.strangers.take(address()?)))
     }
 
+    /// A request by a good link, in place of a token.
+    pub(crate) fn link(&self) -> Result<(), Problem> {
+        self.limited(|limiters| Some(limiters.links.take(address()?)))
+    }
+
     /// A request to have a token validated.
     pub(crate) fn validation(&self) -> Result<(), Problem> {
         self.limited(|limiters| Some(limiters.validations.take(address()?)))
     }
 
     fn limited(&self, take: impl FnOnce(&Limiters) -> Option<Standing>) -> Result<(), Problem> {
+        if CURRENT
+            .try_with(|current| current.counted)
+            .unwrap_or_default()
+        {
+            return Ok(());
+        }
         let Some(standing) = self.0.as_deref().and_then(take) else {
             return Ok(());
         };

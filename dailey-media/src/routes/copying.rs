@@ -7,14 +7,19 @@ use dailey_http::Problem;
 use dailey_http::body::json;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use super::openapi::{BodyRefusals, ObjectBody, ProblemBody, Refusals};
 use super::writing::stored;
-use super::{App, MAX_JSON_BYTES, absent, failed, key_text};
+use super::{App, MAX_JSON_BYTES, absent, key_text};
 use crate::access::Scope;
+use crate::changes::Moved;
 use crate::preconditions::Preconditions;
-use crate::storage::{Copied, Deletion, Location, Object, Replaced, copy_object};
+use crate::storage::{Copied, Location};
 
-#[derive(Deserialize)]
+/// From where to where.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CopyOrMove)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     from: String,
@@ -23,42 +28,65 @@ struct Wanted {
     overwrite: bool,
 }
 
+/// Copy an object
+///
 /// `POST /api/media-ops/copy`.
+#[utoipa::path(post, path = "/api/media-ops/copy", operation_id = "copy_object", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "It took another's place", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`object_exists`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn copy(
     State(app): State<App>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let copy = copied(&app, &headers, body).await?;
-    Ok(stored(copy.to.key.as_str(), &copy.object, copy.replaced))
+    let Places {
+        from,
+        to,
+        conditions,
+    } = places(&app, &headers, body).await?;
+    let name = to.key.as_str().to_owned();
+    match app.changes.copy(from, to, conditions).await? {
+        Copied::Stored {
+            object, replaced, ..
+        } => Ok(stored(&name, &object, replaced)),
+        Copied::SourceAbsent => Err(absent()),
+        Copied::TargetExists => Err(target_exists()),
+    }
 }
 
+/// Move an object
+///
 /// `POST /api/media-ops/move`: a copy, and then the source goes, unless it has changed meanwhile. Of
 /// several moves of one object one succeeds.
+#[utoipa::path(post, path = "/api/media-ops/move", operation_id = "move_object", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "It took another's place", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`object_exists`, `source_changed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn rename(
     State(app): State<App>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let copy = copied(&app, &headers, body).await?;
-    let still = Preconditions::still(&copy.source.validators());
-    match app
-        .storage
-        .delete(&copy.from, &still)
-        .await
-        .map_err(failed)?
-    {
-        Deletion::Deleted => Ok(stored(copy.to.key.as_str(), &copy.object, copy.replaced)),
-        // Somebody else has moved or removed it: this copy is one too many. What it took the place
-        // of cannot be had back.
-        Deletion::Absent => {
-            if copy.replaced == Replaced::Nothing {
-                let still = Preconditions::still(&copy.object.validators());
-                app.storage.delete(&copy.to, &still).await.map_err(failed)?;
-            }
-            Err(absent())
-        }
-        Deletion::ConditionFailed(_) => Err(Problem::new(
+    let Places {
+        from,
+        to,
+        conditions,
+    } = places(&app, &headers, body).await?;
+    let name = to.key.as_str().to_owned();
+    match app.changes.rename(from, to, conditions).await? {
+        Moved::Done { object, replaced } => Ok(stored(&name, &object, replaced)),
+        Moved::SourceAbsent => Err(absent()),
+        Moved::TargetExists => Err(target_exists()),
+        Moved::SourceChanged => Err(Problem::new(
             StatusCode::CONFLICT,
             "source_changed",
             "the source was replaced while it was copied: the copy is there, and the new source stays where it is",
@@ -66,16 +94,13 @@ pub(super) async fn rename(
     }
 }
 
-/// A copy that was made.
-struct Copy {
+struct Places {
     from: Location,
-    source: Object,
     to: Location,
-    object: Object,
-    replaced: Replaced,
+    conditions: Preconditions,
 }
 
-async fn copied(app: &App, headers: &HeaderMap, body: Body) -> Result<Copy, Problem> {
+async fn places(app: &App, headers: &HeaderMap, body: Body) -> Result<Places, Problem> {
     let space = app.access.space(headers, Scope::Write).await?;
     let wanted: Wanted = json(headers, body, MAX_JSON_BYTES).await?;
     let at = |text| -> Result<Location, Problem> {
@@ -96,24 +121,17 @@ async fn copied(app: &App, headers: &HeaderMap, body: Body) -> Result<Copy, Prob
     } else {
         Preconditions::create_only()
     };
-    match copy_object(&*app.storage, &from, &to, conditions).await {
-        Ok(Copied::Stored {
-            source,
-            object,
-            replaced,
-        }) => Ok(Copy {
-            from,
-            source,
-            to,
-            object,
-            replaced,
-        }),
-        Ok(Copied::SourceAbsent) => Err(absent()),
-        Ok(Copied::TargetExists) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "object_exists",
-            "there is an object at `to` already: choose another key, or say \"overwrite\": true",
-        )),
-        Err(error) => Err(failed(error)),
-    }
+    Ok(Places {
+        from,
+        to,
+        conditions,
+    })
+}
+
+fn target_exists() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "object_exists",
+        "there is an object at `to` already: choose another key, or say \"overwrite\": true",
+    )
 }

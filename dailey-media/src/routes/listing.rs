@@ -4,18 +4,42 @@ use axum::Json;
 use axum::extract::State;
 use dailey_http::Problem;
 use http::{HeaderMap, StatusCode, Uri};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::{App, failed};
+use super::openapi::{ObjectBody, ProblemBody, Refusals};
+use super::{App, count, failed};
 use crate::access::Scope;
 use crate::cursor::{self, List};
 use crate::key::MAX_KEY_BYTES;
+use crate::settings::Limits;
 use crate::storage::{Depth, ListQuery, Object};
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1000;
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Page)]
+struct ListBody {
+    objects: Vec<ObjectBody>,
+    /// What lies deeper, up to and with its slash.
+    prefixes: Vec<String>,
+    /// Null on the last page.
+    next_cursor: Option<String>,
+}
 
+/// List objects
+///
 /// `GET /api/media?prefix&delimiter&limit&cursor`.
+#[utoipa::path(get, path = "/api/media", operation_id = "list_objects", tag = "objects", security(("bearer" = [])), params(
+    ("prefix" = Option<String>, Query, description = "Start of the keys"),
+    ("delimiter" = Option<String>, Query, description = "`/`: what lies deeper shows as one prefix"),
+    ("limit" = Option<u16>, Query, description = "1 to 1000, default 100"),
+    ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+), responses(
+    Refusals,
+    (status = 200, description = "A page", body = ListBody),
+    (status = 400, description = "`query_invalid`, `cursor_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn list(
     State(app): State<App>,
     headers: HeaderMap,
@@ -27,7 +51,7 @@ pub(super) async fn list(
         depth,
         limit,
         cursor,
-    } = Parameters::read(uri.query().unwrap_or_default())?;
+    } = Parameters::read(uri.query().unwrap_or_default(), &app.limits)?;
     let list = List {
         space: &space,
         prefix: &prefix,
@@ -82,7 +106,8 @@ struct Parameters {
 }
 
 impl Parameters {
-    fn read(query: &str) -> Result<Self, Problem> {
+    fn read(query: &str, limits: &Limits) -> Result<Self, Problem> {
+        let most = limits.list_max_objects;
         let (mut prefix, mut delimiter, mut limit, mut cursor) = (None, None, None, None);
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let place = match &*name {
@@ -117,13 +142,14 @@ impl Parameters {
             Some(_) => return Err(invalid("query_invalid", "the delimiter can only be `/`")),
         };
         let limit = match limit.as_deref() {
-            None => DEFAULT_LIMIT,
+            None => count(limits.list_default_objects),
             Some(text) => text
                 .parse()
                 .ok()
-                .filter(|limit| (1..=MAX_LIMIT).contains(limit) && !text.starts_with('+'))
+                .filter(|limit| (1..=count(most)).contains(limit) && !text.starts_with('+'))
                 .ok_or_else(|| {
-                    invalid("query_invalid", "the limit is not a number from 1 to 1000")
+                    let detail = format!("the limit is not a number from 1 to {most}");
+                    Problem::new(StatusCode::BAD_REQUEST, "query_invalid", detail)
                 })?,
         };
         Ok(Self {

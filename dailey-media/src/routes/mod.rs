@@ -2,7 +2,10 @@
 
 mod copying;
 mod health;
+mod links;
 mod listing;
+pub(crate) mod openapi;
+mod presigning;
 mod reading;
 mod removing;
 mod uploads;
@@ -15,24 +18,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::hmac;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use dailey_http::Problem;
 use dailey_http::metrics::Metrics;
 use http::{StatusCode, Uri};
 
 use crate::access::Access;
+use crate::changes::Changes;
+use crate::idempotency;
 use crate::key::{KeyError, ObjectKey};
+use crate::link_base::LinkBase;
+use crate::metrics::MediaMetrics;
 use crate::preconditions::MalformedPrecondition;
 use crate::rate;
+use crate::readiness::Readiness;
 use crate::representation;
+use crate::settings::Limits;
 use crate::storage::{Object, Storage, StorageError};
+use crate::upload_slots::UploadSlots;
 use crate::uploads::Uploads;
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";
 
 /// Largest JSON body: a batch of 1000 keys of 255 bytes.
-const MAX_JSON_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_JSON_BYTES: usize = 256 * 1024;
 
 /// Seconds after which a client may try again when the store failed.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -42,9 +53,15 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) changes: Changes,
+    pub(crate) upload_slots: Arc<UploadSlots>,
     pub(crate) uploads: Uploads,
+    pub(crate) limits: Limits,
     pub(crate) link_secret: Arc<hmac::Key>,
+    pub(crate) link_base: LinkBase,
     pub(crate) draining: Draining,
+    pub(crate) readiness: Readiness,
+    pub(crate) metrics: MediaMetrics,
 }
 
 /// Whether the service is about to end. All clones tell the same.
@@ -62,20 +79,7 @@ impl Draining {
 }
 
 pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
-    let resumable = Router::new()
-        .route(
-            "/api/uploads",
-            post(uploads::create).options(uploads::options),
-        )
-        .route(
-            "/api/uploads/{id}",
-            axum::routing::head(uploads::head)
-                .patch(uploads::patch)
-                .delete(uploads::delete)
-                .post(uploads::overridden)
-                .options(uploads::options),
-        )
-        .route_layer(axum::middleware::from_fn(uploads::versioned));
+    let limited = from_fn_with_state(app.metrics.clone(), rate::around);
     Router::new()
         .route("/api/media", get(listing::list))
         .route(
@@ -85,19 +89,55 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
                 .put(writing::put)
                 .delete(removing::delete),
         )
-        .route("/api/media-ops/copy", post(copying::copy))
-        .route("/api/media-ops/move", post(copying::rename))
-        .route("/api/media-ops/delete", post(removing::delete_many))
+        .route(
+            "/api/links/{*key}",
+            get(links::get).head(links::head).put(links::put),
+        )
+        .merge(operations(&app))
         .route(
             "/api/auth/validate",
             get(validate::validate).post(validate::validate),
         )
-        .merge(resumable)
+        .merge(resumable(&app))
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .with_state(app)
-        .layer(axum::middleware::from_fn(rate::around))
+        .layer(limited)
         .route("/metrics", metrics.route())
+        .route("/openapi.json", openapi::route())
+}
+
+/// Uploads by tus.
+fn resumable(app: &App) -> Router<App> {
+    Router::new()
+        .route(
+            "/api/uploads",
+            post(uploads::create).options(uploads::options),
+        )
+        .route_layer(from_fn_with_state(app.clone(), idempotency::once))
+        .route(
+            "/api/uploads/{id}",
+            axum::routing::head(uploads::head)
+                .patch(uploads::patch)
+                .delete(uploads::delete)
+                .post(uploads::overridden)
+                .options(uploads::options),
+        )
+        .route_layer(axum::middleware::from_fn(uploads::versioned))
+}
+
+/// The POSTs that change something or give something away.
+fn operations(app: &App) -> Router<App> {
+    Router::new()
+        .route("/api/media-ops/presign", post(presigning::presign))
+        .route("/api/media-ops/copy", post(copying::copy))
+        .route("/api/media-ops/move", post(copying::rename))
+        .route("/api/media-ops/delete", post(removing::delete_many))
+        .route_layer(from_fn_with_state(app.clone(), idempotency::once))
+}
+
+fn count(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// The key in a request's path, from its raw form: decoded once, here and nowhere else.
@@ -157,7 +197,7 @@ fn malformed_condition(error: MalformedPrecondition) -> Problem {
 
 /// The cause goes to the log, where it belongs to somebody who can act.
 #[allow(clippy::needless_pass_by_value)]
-fn failed(error: StorageError) -> Problem {
+pub(crate) fn failed(error: StorageError) -> Problem {
     match &error {
         StorageError::Io(cause)
             if matches!(

@@ -1,25 +1,39 @@
 //! Removes objects.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use dailey_http::{Problem, body};
 use http::{HeaderMap, StatusCode, Uri};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::openapi::{BodyRefusals, ProblemBody, Refusals};
 use super::{
-    App, MAX_JSON_BYTES, absent, condition_failed, failed, key, key_text, malformed_condition,
+    App, MAX_JSON_BYTES, absent, condition_failed, count, failed, key, key_text,
+    malformed_condition,
 };
 use crate::access::Scope;
 use crate::key::{MAX_KEY_BYTES, ObjectKey, Space};
 use crate::preconditions::Preconditions;
 use crate::storage::{Deletion, Depth, ListQuery, Location};
 
-/// Most objects that one request removes.
-const MAX_BATCH: usize = 1000;
-
+/// Delete an object
+///
 /// `DELETE /api/media/{key}`.
+#[utoipa::path(delete, path = "/api/media/{key}", operation_id = "delete_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("If-Match" = Option<String>, Header, description = "Only if it is in this state"),
+), responses(
+    Refusals,
+    (status = 204, description = "It is gone"),
+    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn delete(
     State(app): State<App>,
     headers: HeaderMap,
@@ -31,7 +45,7 @@ pub(super) async fn delete(
         key: key(&uri)?,
     };
     let conditions = Preconditions::read(&headers).map_err(malformed_condition)?;
-    match app.storage.delete(&at, &conditions).await.map_err(failed)? {
+    match app.changes.delete(at, conditions).await? {
         Deletion::Deleted => Ok(StatusCode::NO_CONTENT),
         // RFC 9110 13.2.1: without an object, conditions do not count.
         Deletion::Absent => Err(absent()),
@@ -39,15 +53,42 @@ pub(super) async fn delete(
     }
 }
 
-#[derive(Deserialize)]
+/// What became of a batch.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deleted)]
+struct DeletedBody {
+    results: Vec<DeletedKey>,
+    /// Whether there are others with the prefix.
+    more: bool,
+}
+
+/// What became of one object.
+#[derive(Serialize, ToSchema)]
+struct DeletedKey {
+    key: String,
+    /// `deleted`, `absent`, or `failed` with a `code`.
+    status: String,
+    code: Option<String>,
+}
+
+/// Either `keys` or `prefix`.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Delete)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     keys: Option<Vec<String>>,
     prefix: Option<String>,
 }
 
-/// `POST /api/media-ops/delete`: the keys that are named, or up to 1000 that begin with a prefix.
+/// Delete several objects
+///
+/// `POST /api/media-ops/delete`: the keys that are named, or as many that begin with a prefix.
 /// Each has a result of its own; `more` says whether others with the prefix are left.
+#[utoipa::path(post, path = "/api/media-ops/delete", operation_id = "delete_objects", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "What became of each", body = DeletedBody),
+    (status = 400, description = "`batch_invalid`, `key_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn delete_many(
     State(app): State<App>,
     headers: HeaderMap,
@@ -56,7 +97,7 @@ pub(super) async fn delete_many(
     let space = app.access.space(&headers, Scope::Write).await?;
     let wanted: Wanted = body::json(&headers, body, MAX_JSON_BYTES).await?;
     let (keys, more) = match (wanted.keys, wanted.prefix) {
-        (Some(keys), None) => (named(keys)?, false),
+        (Some(keys), None) => (named(&app, keys)?, false),
         (None, Some(prefix)) => with_prefix(&app, &space, prefix).await?,
         _ => return Err(batch_invalid("say either `keys` or `prefix`")),
     };
@@ -65,7 +106,7 @@ pub(super) async fn delete_many(
         let name = key.as_str().to_owned();
         let space = space.clone();
         let at = Location { space, key };
-        let deletion = app.storage.delete(&at, &Preconditions::default()).await;
+        let deletion = app.changes.delete(at, Preconditions::default()).await;
         results.push(match deletion {
             Ok(Deletion::Deleted) => json!({ "key": name, "status": "deleted" }),
             Ok(Deletion::Absent) => json!({ "key": name, "status": "absent" }),
@@ -73,15 +114,16 @@ pub(super) async fn delete_many(
                 json!({ "key": name, "status": "failed", "code": "precondition_failed" })
             }
             // The others may still go: what failed is told, and logged with its cause.
-            Err(error) => json!({ "key": name, "status": "failed", "code": failed(error).code() }),
+            Err(error) => json!({ "key": name, "status": "failed", "code": error.code() }),
         });
     }
     Ok(Json(json!({ "results": results, "more": more })))
 }
 
-fn named(keys: Vec<String>) -> Result<Vec<ObjectKey>, Problem> {
-    if keys.is_empty() || keys.len() > MAX_BATCH {
-        return Err(batch_invalid("`keys` takes 1 to 1000 keys"));
+fn named(app: &App, keys: Vec<String>) -> Result<Vec<ObjectKey>, Problem> {
+    let most = app.limits.batch_max_keys;
+    if keys.is_empty() || keys.len() > count(most) {
+        return Err(batch_invalid(format!("`keys` takes 1 to {most} keys")));
     }
     let mut keys: Vec<_> = keys.into_iter().map(key_text).collect::<Result<_, _>>()?;
     keys.sort();
@@ -101,7 +143,7 @@ async fn with_prefix(
     let query = ListQuery {
         prefix,
         depth: Depth::All,
-        limit: MAX_BATCH,
+        limit: count(app.limits.batch_max_keys),
         after: None,
     };
     let page = app.storage.list(space, &query).await.map_err(failed)?;
@@ -109,6 +151,6 @@ async fn with_prefix(
     Ok((keys, page.next.is_some()))
 }
 
-fn batch_invalid(detail: &'static str) -> Problem {
+fn batch_invalid(detail: impl Into<Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "batch_invalid", detail)
 }

@@ -10,6 +10,7 @@ use dailey_http::body::is_content_type;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 
+use super::openapi::{ProblemBody, Refusals};
 use super::{App, condition_failed, failed, malformed_condition};
 use crate::access::Scope;
 use crate::digest::{self, CONTENT_DIGEST, REPR_DIGEST};
@@ -91,7 +92,28 @@ pub(super) async fn options() -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-/// `POST /api/uploads`.
+/// Begin an upload
+///
+/// `POST /api/uploads`: with bytes or without.
+#[utoipa::path(post, path = "/api/uploads", operation_id = "begin_upload", tag = "uploads", security(("bearer" = [])), params(
+    ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+    ("Upload-Length" = u64, Header, description = "Bytes in all, at most 5 GiB"),
+    ("Upload-Metadata" = String, Header, description = "`key` and what is said of the object, each value in base64"),
+    ("Upload-Checksum" = Option<String>, Header, description = "Of the bytes of this request: `sha256` or `sha1`, and base64"),
+    ("If-None-Match" = Option<String>, Header, description = "`*`: only if the object is not there in the end"),
+), request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"), responses(
+    Refusals,
+    (status = 201, description = "It has begun, at `Location`"),
+    (status = 400, description = "`key_invalid`, `description_invalid`, `upload_metadata_invalid`, `upload_length_required`, `upload_length_invalid`, `upload_concat_unsupported`, `digest_invalid`, `digest_mismatch`, `checksum_invalid`, `header_invalid`, `precondition_malformed`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`upload_offset_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 413, description = "`upload_too_large`, `upload_length_exceeded`, `body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 460, description = "`checksum_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn create(
     State(app): State<App>,
     headers: HeaderMap,
@@ -133,6 +155,7 @@ pub(super) async fn create(
     let location = location(&id);
     let refused = |error| refused(error).header(header::LOCATION, location.clone());
     if with_bytes {
+        let _slot = app.upload_slots.take(&space).await?;
         let receiving = app.uploads.receive(&space, &id, 0, checks, body);
         progress = receiving.await.map_err(refused)?;
     }
@@ -141,7 +164,21 @@ pub(super) async fn create(
     Ok(answer)
 }
 
+/// Ask how far an upload is
+///
 /// `HEAD /api/uploads/{id}`.
+#[utoipa::path(head, path = "/api/uploads/{id}", operation_id = "head_upload", tag = "uploads", security(("bearer" = [])), params(
+    ("id" = String, Path, description = "From the `Location` that POST gave"),
+    ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+), responses(
+    Refusals,
+    (status = 200, description = "`Upload-Offset`, `Upload-Length`"),
+    (status = 400, description = "`header_invalid`, `digest_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`upload_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn head(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -159,7 +196,28 @@ pub(super) async fn head(
     Ok((StatusCode::OK, headers).into_response())
 }
 
+/// Send more bytes of an upload
+///
 /// `PATCH /api/uploads/{id}`.
+#[utoipa::path(patch, path = "/api/uploads/{id}", operation_id = "append_to_upload", tag = "uploads", security(("bearer" = [])), params(
+    ("id" = String, Path, description = "From the `Location` that POST gave"),
+    ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+    ("Upload-Offset" = u64, Header, description = "Where the bytes begin"),
+    ("Upload-Checksum" = Option<String>, Header, description = "`sha256` or `sha1`, and base64"),
+), request_body(content = Vec<u8>, content_type = "application/offset+octet-stream", description = "At most 64 MiB"), responses(
+    Refusals,
+    (status = 204, description = "The bytes are kept; with the last ones the object is there"),
+    (status = 400, description = "`upload_offset_invalid`, `digest_invalid`, `digest_mismatch`, `checksum_invalid`, `header_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`upload_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`upload_offset_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 413, description = "`upload_length_exceeded`, `body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 460, description = "`checksum_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn patch(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -177,12 +235,27 @@ pub(super) async fn patch(
         )
     })?;
     let checks = checks(&headers)?;
+    let _slot = app.upload_slots.take(&space).await?;
     let receiving = app.uploads.receive(&space, &id, offset, checks, body);
     let progress = receiving.await.map_err(refused)?;
     Ok((StatusCode::NO_CONTENT, told(&progress)).into_response())
 }
 
+/// End an upload
+///
 /// `DELETE /api/uploads/{id}`.
+#[utoipa::path(delete, path = "/api/uploads/{id}", operation_id = "end_upload", tag = "uploads", security(("bearer" = [])), params(
+    ("id" = String, Path, description = "From the `Location` that POST gave"),
+    ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+), responses(
+    Refusals,
+    (status = 204, description = "It is gone"),
+    (status = 400, description = "`header_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`upload_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn delete(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -194,8 +267,30 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Send another method as POST
+///
 /// `POST /api/uploads/{id}`: for clients whose way lets no other method through. Only POST can stand
 /// for another: what passes a GET on takes it for harmless.
+#[utoipa::path(post, path = "/api/uploads/{id}", operation_id = "override_upload", tag = "uploads", security(("bearer" = [])), params(
+    ("id" = String, Path, description = "From the `Location` that POST gave"),
+    ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+    ("X-HTTP-Method-Override" = String, Header, description = "`PATCH`, `DELETE` or `HEAD`"),
+), request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"), responses(
+    Refusals,
+    (status = 200, description = "As HEAD"),
+    (status = 204, description = "The bytes are kept; with the last ones the object is there"),
+    (status = 400, description = "`upload_offset_invalid`, `digest_invalid`, `digest_mismatch`, `checksum_invalid`, `header_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`upload_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`upload_offset_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 413, description = "`upload_length_exceeded`, `body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 460, description = "`checksum_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 405, description = "`method_not_allowed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn overridden(
     app: State<App>,
     id: Path<String>,
@@ -392,6 +487,7 @@ fn refused(error: UploadError) -> Problem {
             "the bytes that arrived are not those of the Repr-Digest that the upload began with; nothing was stored: \
              begin a new one",
         ),
+        UploadError::Refused(problem) => problem,
         UploadError::Storage(error) => failed(error),
     }
 }

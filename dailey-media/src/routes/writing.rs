@@ -8,18 +8,38 @@ use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use http_body::Body as _;
 
+use super::openapi::{ObjectBody, ProblemBody, Refusals};
 use super::{App, condition_failed, failed, key, listing, malformed_condition};
 use crate::access::Scope;
+use crate::audit::Via;
+use crate::changes::Room;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
 use crate::pace::{Ended, Paced};
 use crate::preconditions::Preconditions;
 use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Target, Upload};
 
-/// Largest body: below the 100 MB at which the edge in front cuts.
-const MAX_BODY_BYTES: u64 = 95 * 1024 * 1024;
-
+/// Put an object
+///
 /// `PUT /api/media/{key}`.
+#[utoipa::path(put, path = "/api/media/{key}", operation_id = "put_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("If-None-Match" = Option<String>, Header, description = "`*`: only if it is not there"),
+    ("If-Match" = Option<String>, Header, description = "Only if it is in this state"),
+    ("Content-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
+    ("Repr-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
+    ("Cache-Control" = Option<String>, Header, description = "Kept"),
+    ("Content-Disposition" = Option<String>, Header, description = "Kept"),
+), request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 95 MiB, of any type"), responses(
+    Refusals,
+    (status = 200, description = "Another object was there", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `description_invalid`, `digest_invalid`, `digest_mismatch`, `precondition_malformed`, `content_range_not_allowed`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 415, description = "`content_encoding_not_supported`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn put(
     State(app): State<App>,
     headers: HeaderMap,
@@ -31,14 +51,26 @@ pub(super) async fn put(
         space,
         key: key(&uri)?,
     };
-    refuse_parts(&headers)?;
-    let description = Description::read(&headers)
+    receive_object(&app, at, Via::Token, &headers, body).await
+}
+
+/// Stores the body at `at` for whoever may write there.
+pub(super) async fn receive_object(
+    app: &App,
+    at: Location,
+    via: Via,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    refuse_parts(headers)?;
+    let description = Description::read(headers)
         .map_err(|error| bad_request("description_invalid", error.to_string()))?;
-    let expected = digest::expected(&headers)
+    let expected = digest::expected(headers)
         .map_err(|error| bad_request("digest_invalid", error.to_string()))?;
-    let conditions = Preconditions::read(&headers).map_err(malformed_condition)?;
-    if body.size_hint().lower() > MAX_BODY_BYTES {
-        return Err(Problem::body_too_large(MAX_BODY_BYTES));
+    let conditions = Preconditions::read(headers).map_err(malformed_condition)?;
+    let most = app.limits.put_max_bytes;
+    if body.size_hint().lower() > most {
+        return Err(Problem::body_too_large(most));
     }
     // Tried again at the commit, which decides; here it spares the client a useless upload.
     if !conditions.is_empty() {
@@ -54,21 +86,26 @@ pub(super) async fn put(
             return Err(condition_failed(current.as_ref()));
         }
     }
+    let _slot = app.upload_slots.take(&at.space).await?;
+    let mut room = app.changes.room(&at, via).await?;
+    room.make(body.size_hint().lower()).await?;
     let name = at.key.as_str().to_owned();
     let target = Target { at, description };
     let mut upload = app.storage.upload(target).await.map_err(failed)?;
-    receive(body, &mut *upload).await?;
+    let size = receive(body, most, &mut room, &mut *upload).await?;
     let commit = Commit {
         conditions,
         expected,
     };
-    match upload.commit(commit).await.map_err(failed)? {
-        Committed::Stored { object, replaced } => Ok(stored(&name, &object, replaced)),
-        Committed::ConditionFailed(current) => Err(condition_failed(current.as_ref())),
-        Committed::DigestMismatch => Err(bad_request(
+    let commit = async move { upload.commit(commit).await.map(Some) };
+    match room.fill(size, commit).await? {
+        Some(Committed::Stored { object, replaced }) => Ok(stored(&name, &object, replaced)),
+        Some(Committed::ConditionFailed(current)) => Err(condition_failed(current.as_ref())),
+        Some(Committed::DigestMismatch) => Err(bad_request(
             "digest_mismatch",
             "the bytes that arrived are not those of the digest; nothing was stored: send them again",
         )),
+        None => Err(Problem::internal()),
     }
 }
 
@@ -95,15 +132,22 @@ fn refuse_parts(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn receive(body: Body, upload: &mut dyn Upload) -> Result<(), Problem> {
+/// Writes the body to `upload`, `most` bytes at most; how many they were.
+async fn receive(
+    body: Body,
+    most: u64,
+    room: &mut Room,
+    upload: &mut dyn Upload,
+) -> Result<u64, Problem> {
     let mut body = Paced::new(body);
     while let Some(bytes) = body.next().await.map_err(ended)? {
-        if body.came() > MAX_BODY_BYTES {
-            return Err(Problem::body_too_large(MAX_BODY_BYTES));
+        if body.came() > most {
+            return Err(Problem::body_too_large(most));
         }
+        room.make(body.came()).await?;
         upload.write(bytes).await.map_err(failed)?;
     }
-    Ok(())
+    Ok(body.came())
 }
 
 fn ended(why: Ended) -> Problem {

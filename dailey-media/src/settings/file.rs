@@ -7,6 +7,7 @@ use dailey_auth::Environment;
 use dailey_http::settings::{self, Lookup};
 use serde::Deserialize;
 
+use super::limits::Limits;
 use super::s3::Table;
 use super::{DEFAULT_CONFIG_FILE, DEFAULT_ROOT, SettingError, StorageSettings};
 
@@ -17,6 +18,7 @@ const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 #[serde(default, deny_unknown_fields)]
 struct File {
     storage: Storage,
+    limits: Limits,
 }
 
 #[derive(Default, Deserialize)]
@@ -32,20 +34,39 @@ struct Local {
     root: PathBuf,
 }
 
+/// `[limits]`, of a file whose storage was found good.
+pub(super) fn limits(lookup: Lookup<'_>, config: Option<&Path>) -> Result<Limits, SettingError> {
+    let Some(path) = path(lookup, config) else {
+        return Ok(Limits::default());
+    };
+    let limits = parse(&path)?.limits;
+    match limits.refusal() {
+        None => Ok(limits),
+        Some(message) => Err(SettingError::File {
+            path,
+            line: None,
+            message: message.to_owned(),
+        }),
+    }
+}
+
+/// The file that is to be read, if there is one.
+fn path(lookup: Lookup<'_>, config: Option<&Path>) -> Option<PathBuf> {
+    let named = config
+        .map(Path::to_owned)
+        .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
+    named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG_FILE)).filter(|path| path.exists()))
+}
+
+/// `[storage]`.
 pub(super) fn storage(
     lookup: Lookup<'_>,
     environment: Environment,
     config: Option<&Path>,
 ) -> Result<StorageSettings, SettingError> {
-    let named = config
-        .map(Path::to_owned)
-        .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
-    let path = named
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG_FILE));
-    if named.is_none() && !path.exists() {
+    let Some(path) = path(lookup, config) else {
         return Ok(StorageSettings::Local(DEFAULT_ROOT.into()));
-    }
+    };
     let file = parse(&path)?;
     let refuse = |message: String| SettingError::File {
         path: path.clone(),

@@ -1,6 +1,7 @@
 //! Environment and configuration file → [`Settings`], or every reason why not.
 
 mod file;
+mod limits;
 mod s3;
 
 pub use s3::{Addressing, S3Settings};
@@ -12,10 +13,13 @@ use std::time::Duration;
 use dailey_auth::{Environment, VerifierSettings};
 use dailey_http::client::TrustedProxies;
 use dailey_http::cors::Origins;
+use dailey_http::edge::PublicOrigin;
 use dailey_http::settings::{self, Lookup, SettingsError};
 use url::{Host, Url};
 
 use crate::rate::RateLimit;
+
+pub use limits::Limits;
 
 /// The port that deployments rely on.
 pub const DEFAULT_PORT: u16 = 4100;
@@ -50,12 +54,18 @@ pub struct Settings {
     pub origins: Origins,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Where the public reaches the service, if the operator says.
+    pub public_origin: Option<PublicOrigin>,
     /// Where the objects are.
     pub storage: StorageSettings,
-    /// The secret that signs cursors.
+    /// The secret that signs links and cursors.
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
+    /// Where each change is written down, if anywhere.
+    pub audit_log: Option<PathBuf>,
+    /// How much may be asked for, stored and sent.
+    pub limits: Limits,
     /// How long a resumable upload is kept without a sign of its client.
     pub upload_expiry: Duration,
 }
@@ -111,9 +121,12 @@ pub(crate) struct Draft {
     pub(crate) storage: Option<StorageSettings>,
     pub(crate) link_secret: Option<LinkSecret>,
     pub(crate) frontend_env_file: Option<PathBuf>,
+    pub(crate) audit_log: Option<PathBuf>,
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
+    public_origin: Option<PublicOrigin>,
     rate_limit: Option<RateLimit>,
+    limits: Option<Limits>,
     upload_expiry: Option<Duration>,
     pub(crate) errors: Vec<SettingError>,
 }
@@ -133,7 +146,12 @@ impl Draft {
             &mut errors,
             settings::trusted_proxies(lookup).map_err(Into::into),
         );
+        let public_origin = settings::public_origin(lookup).map_err(Into::into);
+        let public_origin = keep(&mut errors, public_origin).flatten();
         let storage = keep(&mut errors, file::storage(lookup, environment, config));
+        // What is wrong with the file as a whole is told once.
+        let limits = storage.as_ref().map(|_| file::limits(lookup, config));
+        let limits = limits.and_then(|limits| keep(&mut errors, limits));
         let root = storage.as_ref().map(|storage| match storage {
             StorageSettings::Local(root) => root.as_path(),
             StorageSettings::S3(_) => Path::new(DEFAULT_ROOT),
@@ -142,7 +160,6 @@ impl Draft {
         let link_secret = keep(&mut errors, link_secret).flatten();
         let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
         let upload_expiry = keep(&mut errors, upload_expiry(lookup, environment));
-        keep(&mut errors, audit_log(lookup));
         // One wrong text is one error, though two settings are made from it.
         errors.dedup_by(|later, first| first.key().is_some() && first.key() == later.key());
         Self {
@@ -154,9 +171,12 @@ impl Draft {
             storage,
             link_secret,
             frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
+            audit_log: settings::text(lookup, "AUDIT_LOG_FILE").map(PathBuf::from),
             origins,
             trusted_proxies,
+            public_origin,
             rate_limit,
+            limits,
             upload_expiry,
             errors,
         }
@@ -176,9 +196,12 @@ impl Draft {
                 bind: Some(bind),
                 origins: Some(origins),
                 trusted_proxies: Some(trusted_proxies),
+                public_origin,
                 storage: Some(storage),
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
+                limits: Some(limits),
+                audit_log,
                 upload_expiry: Some(upload_expiry),
                 errors,
                 ..
@@ -187,9 +210,12 @@ impl Draft {
                 address: SocketAddr::new(bind, port),
                 origins,
                 trusted_proxies,
+                public_origin,
                 storage,
                 link_secret,
                 rate_limit,
+                audit_log,
+                limits,
                 upload_expiry,
             }),
             Self { errors, .. } => Err(errors),
@@ -339,17 +365,6 @@ fn upload_expiry(lookup: Lookup<'_>, environment: Environment) -> Result<Duratio
         })
 }
 
-fn audit_log(lookup: Lookup<'_>) -> Result<(), SettingError> {
-    match settings::text(lookup, "AUDIT_LOG_FILE") {
-        None => Ok(()),
-        Some(_) => Err(invalid(
-            "AUDIT_LOG_FILE",
-            "the audit log is not part of this build yet: remove the key",
-        )
-        .into()),
-    }
-}
-
 fn invalid(key: &'static str, message: &str) -> SettingsError {
     SettingsError::new("setting_invalid", key, message)
 }
@@ -393,6 +408,11 @@ mod tests {
             ),
             (&[("CORS_ORIGINS", "*")], None, "CORS_ORIGINS: `*`"),
             (
+                &[("PUBLIC_ORIGIN", "http://hush.example")],
+                None,
+                "PUBLIC_ORIGIN: an http origin",
+            ),
+            (
                 &[("LINK_SECRET_FILE", "")],
                 None,
                 "LINK_SECRET_FILE: is required",
@@ -406,11 +426,6 @@ mod tests {
                 &[dev, ("RATE_LIMIT", "on")],
                 None,
                 "RATE_LIMIT: takes `off`",
-            ),
-            (
-                &[("AUDIT_LOG_FILE", "a")],
-                None,
-                "AUDIT_LOG_FILE: the audit log is not part",
             ),
             (
                 &[("UPLOAD_EXPIRY_SECONDS", "60")],
@@ -436,6 +451,46 @@ mod tests {
             ),
             (&[], Some("[storage.local]\nroot = hush\n"), ", line 2: "),
             (&[], Some("[server]\n"), "unknown field `server`"),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = 1\nput_max_mib = 95\n"),
+                ", line 3: unknown field `put_max_mib`",
+            ),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = -1\n"),
+                ", line 2: a value is not of the type",
+            ),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = 5368709121\n"),
+                "put_max_bytes is not 1 to 5368709120",
+            ),
+            (
+                &[],
+                Some("[limits]\nlist_max_objects = 50\n"),
+                "list_default_objects is not 1 to list_max_objects",
+            ),
+            (
+                &[],
+                Some("[limits]\nlist_max_objects = 1001\n"),
+                "list_max_objects is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nbatch_max_keys = 0\n"),
+                "batch_max_keys is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nuploads_per_process = 3\n"),
+                "uploads_per_subject is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nuploads_per_process = 0\n"),
+                "uploads_per_process is not",
+            ),
             (
                 &[],
                 Some("[storage]\ns3 = 'hush'\n"),

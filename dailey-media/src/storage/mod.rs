@@ -5,11 +5,13 @@
 
 mod copy;
 pub mod local;
+mod presign;
 pub(crate) mod records;
 pub(crate) mod resumable;
 pub mod s3;
 
 pub(crate) use copy::{Copied, copy_object};
+pub use presign::{LinkMethod, LinkRequest, MAX_LINK_SECONDS, SignedRequest};
 pub use resumable::{Received, Resumable};
 
 use std::fmt::Debug;
@@ -21,11 +23,13 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use http::HeaderMap;
 
 use crate::description::Description;
 use crate::digest::Sha256;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
+use crate::representation::{self, Download};
 use crate::settings::StorageSettings;
 
 /// Bytes of an entity tag: nobody meets two alike.
@@ -66,6 +70,12 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// One page of the objects in `space`, by the bytes of their keys.
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page>;
+
+    /// A link that the store itself answers to whoever has it; `None` where the service is to sign
+    /// and answer links itself.
+    fn presign<'a>(&'a self, _link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Proves that the store can be written and read now.
     fn probe(&self) -> Pending<'_, ()>;
@@ -165,6 +175,12 @@ impl Object {
             etag: format!("\"{}\"", HEXLOWER.encode(&tag.as_ref()[..TAG_BYTES])),
             modified_seconds: self.modified_ms / 1000,
         }
+    }
+
+    /// The headers of an answer with its bytes, but for their length: what it is, how it is cached, and
+    /// the policy that keeps it from acting in a browser.
+    pub fn headers(&self, key: &ObjectKey) -> HeaderMap {
+        representation::headers(key, self, &Download::AsStored)
     }
 
     /// Time of the commit.

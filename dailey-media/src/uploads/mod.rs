@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use bytes::Bytes;
+use dailey_http::{Problem, request_id};
 
 use self::buffers::Buffers;
 use self::checksum::{Checks, Mismatch};
@@ -28,6 +29,8 @@ pub(crate) use self::state::{Conditions, UploadId, Wanted};
 use self::state::{Stage, State};
 pub(crate) use self::sweep::sweep_for_ever;
 use self::turns::{Turn, Turns};
+use crate::audit::Via;
+use crate::changes::{Changes, FillError};
 use crate::key::Space;
 use crate::preconditions::{Preconditions, Validators};
 use crate::storage::{Committed, Deletion, Object, Received, Storage, StorageError, records};
@@ -42,6 +45,7 @@ pub(crate) const MAX_CHUNK_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Uploads {
     storage: Arc<dyn Storage>,
+    changes: Changes,
     /// How long an upload is kept without a sign of its client.
     expiry: Duration,
     turns: Turns,
@@ -90,6 +94,8 @@ pub(crate) enum UploadError {
     Condition(Option<Object>),
     /// The bytes are not those of the digest that the upload began with; it has ended.
     DigestMismatch,
+    /// There is no room for the object, or it could not be written down.
+    Refused(Problem),
     Storage(StorageError),
 }
 
@@ -108,9 +114,10 @@ struct Upload {
 }
 
 impl Uploads {
-    pub(crate) fn new(storage: Arc<dyn Storage>, expiry: Duration) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, changes: Changes, expiry: Duration) -> Self {
         Self {
             storage,
+            changes,
             expiry,
             turns: Turns::default(),
             buffers: Buffers::default(),
@@ -126,6 +133,7 @@ impl Uploads {
             let mut state = State::new(wanted);
             // Tried again when it is complete, which decides; here it spares the client the work.
             uploads.allowed_now(&state).await?;
+            uploads.has_room(&state).await?;
             state.expires_ms = uploads.expires_ms();
             let only = Preconditions::create_only();
             let read = uploads.write(&id, &state, only).await?;
@@ -280,18 +288,32 @@ impl Uploads {
         }
     }
 
+    /// Whether the object would have room now. Nothing is held back for it: the last word is said when
+    /// it is complete.
+    async fn has_room(&self, state: &State) -> Result<(), UploadError> {
+        let room = self.changes.room(&state.target()?.at, Via::Upload).await;
+        let mut room = room.map_err(UploadError::Refused)?;
+        room.make(state.length).await.map_err(UploadError::Refused)
+    }
+
     /// Makes the object of an upload whose record says that all its bytes are there.
     async fn finish(&self, upload: &mut Upload) -> Result<Option<Object>, UploadError> {
         let state = &upload.state;
         let (target, commit, sha256) =
             (state.target()?, state.commit()?, state.digest()?.finish()?);
-        let completing = self.storage.resumable().complete(
-            upload.id.as_str(),
-            target,
-            &state.received,
-            sha256,
-            commit,
+        let room = self.changes.room(&target.at, Via::Upload).await;
+        let room = room.map_err(UploadError::Refused)?;
+        let (storage, id, received) = (
+            Arc::clone(&self.storage),
+            upload.id.clone(),
+            state.received.clone(),
         );
+        let completing = room.fill(state.length, async move {
+            let resumable = storage.resumable();
+            resumable
+                .complete(id.as_str(), target, &received, sha256, commit)
+                .await
+        });
         let refused = match completing.await {
             Ok(Some(Committed::Stored { object, .. })) => {
                 self.done(upload).await;
@@ -303,8 +325,9 @@ impl Uploads {
             }
             Ok(Some(Committed::ConditionFailed(current))) => UploadError::Condition(current),
             Ok(Some(Committed::DigestMismatch)) => UploadError::DigestMismatch,
-            Err(StorageError::Damaged(_)) => UploadError::Gone,
-            Err(error) => return Err(error.into()),
+            Err(FillError::Storage(StorageError::Damaged(_))) => UploadError::Gone,
+            Err(FillError::Storage(error)) => return Err(error.into()),
+            Err(FillError::Refused(problem)) => return Err(UploadError::Refused(problem)),
         };
         self.end(upload).await?;
         Err(refused)
@@ -362,7 +385,11 @@ impl Upload {
 async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, UploadError>> + Send + 'static,
 ) -> Result<T, UploadError> {
-    match tokio::spawn(work).await {
+    let task = match request_id::current() {
+        Some(id) => tokio::spawn(id.scope(work)),
+        None => tokio::spawn(work),
+    };
+    match task.await {
         Ok(done) => done,
         Err(error) => Err(StorageError::Io(std::io::Error::other(error)).into()),
     }

@@ -64,13 +64,25 @@ impl Store {
 
     /// Tells DMAPI, by its configuration file and its environment.
     pub(crate) fn configure(&self, folder: &Path, command: &mut Command) {
-        let Self::S3 { bucket, port, .. } = self else {
+        let Self::S3 {
+            place,
+            bucket,
+            port,
+        } = self
+        else {
             return;
         };
+        let (_, public) = server_at(place).unwrap();
         let toml = format!(
-            "[storage.s3]\nbucket = \"{bucket}\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:{port}\"\n"
+            "[storage.s3]\nbucket = \"{bucket}\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:{port}\"\npublic_endpoint = \"http://127.0.0.1:{public}\"\n"
         );
-        std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+        let file = folder.join("dailey-media.toml");
+        let mut text = std::fs::read_to_string(&file).unwrap_or_default();
+        // A restarted one has it already.
+        if !text.contains("[storage.s3]") {
+            text.push_str(&toml);
+        }
+        std::fs::write(file, text).unwrap();
         command
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
@@ -78,7 +90,7 @@ impl Store {
 }
 
 /// What looks at local files, or has nothing to do with where objects are.
-const LOCAL_ONLY: [&str; 8] = [
+const LOCAL_ONLY: [&str; 9] = [
     "store::",
     "cli::",
     "rates::",
@@ -86,6 +98,8 @@ const LOCAL_ONLY: [&str; 8] = [
     "a_disk_that_never_answers",
     "a_damaged_object",
     "in_local_files",
+    // Links that DMAPI answers itself; those that a store answers are in `s3`.
+    "links::",
     "s3::",
 ];
 

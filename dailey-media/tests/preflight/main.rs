@@ -5,6 +5,9 @@
 
 mod broken;
 mod core;
+mod drain;
+mod edge;
 mod gate;
 mod ground;
+mod logs;
 mod s3;

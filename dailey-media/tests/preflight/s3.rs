@@ -19,8 +19,8 @@ impl OnS3 {
     async fn new(kind: Kind) -> Self {
         let mut ground = Ground::new().await;
         let folder = ground.path("s3");
-        let server = tokio::task::spawn_blocking(move || S3Server::start(kind, &folder).unwrap());
-        let server = server.await.unwrap();
+        // From the test's own thread: the server dies with the thread that started it.
+        let server = S3Server::start(kind, &folder).unwrap();
         server.make_bucket(BUCKET).unwrap();
         let proxy = Proxy::start(server.port()).unwrap();
         let port = ground.core.tls_in_front_of(proxy.port()).await;

@@ -83,6 +83,14 @@ impl Service {
         token.sign(&self.key)
     }
 
+    /// The answer to a PUT of this body with these header lines.
+    pub fn put(&self, path: &str, lines: &[&str], body: &str) -> Answer {
+        let length = format!("Content-Length: {}", body.len());
+        let lines = [lines, &[&length, "", body]].concat().join("\r\n");
+        let head = format!("PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n");
+        Answer::to(self.port, &format!("{head}{lines}"))
+    }
+
     /// The answer to a GET with these header lines.
     pub fn get(&self, path: &str, lines: &[&str]) -> Answer {
         let lines = [lines, &[""]].concat().join("\r\n");

@@ -43,8 +43,12 @@ pub fn a_good_token_gets_in(program: &str) {
 
 /// RFC 6750 section 3.1: no error code where no token was sent.
 pub fn a_request_without_a_token_gets_a_bare_challenge(program: &str) {
-    let service = Service::start(program);
-    for path in CLOSED {
+    refuses_absent_tokens(&Service::start(program), &CLOSED);
+}
+
+/// The same at other paths.
+pub fn refuses_absent_tokens(service: &Service, paths: &[&str]) {
+    for path in paths {
         service
             .get(path, &[])
             .assert_refused(401, BARE, TOKEN_MISSING);
@@ -63,7 +67,11 @@ pub fn a_request_without_a_token_gets_a_bare_challenge(program: &str) {
 
 /// Garbage, another app's, an expired one, one without an audience, one by another key.
 pub fn a_bad_token_is_refused_with_its_code(program: &str) {
-    let service = Service::start(program);
+    refuses_bad_tokens(&Service::start(program), &CLOSED);
+}
+
+/// The same at other paths.
+pub fn refuses_bad_tokens(service: &Service, paths: &[&str]) {
     let other_key = SigningKey::generate();
     let long = "a".repeat(8193);
     let token = service.token();
@@ -90,7 +98,7 @@ pub fn a_bad_token_is_refused_with_its_code(program: &str) {
         ),
         (token.sign(&other_key), "kid_unknown"),
     ] {
-        for path in CLOSED {
+        for path in paths {
             let answer = service.get(path, &[&format!("Authorization: Bearer {token}")]);
             let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{code}\"");
             assert!(

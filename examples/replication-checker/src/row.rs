@@ -41,6 +41,13 @@ impl Row {
         self.0.last_mut().map(|(_, value)| value)
     }
 
+    /// The columns in their order, with their texts.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+
     /// How many columns there are.
     pub fn columns(&self) -> usize {
         self.0.len()

@@ -4,17 +4,25 @@
 
 mod apt;
 mod cache;
+mod chromium;
 mod moto;
 mod mysql;
+mod nginx;
+mod pm2;
 mod s3s_fs;
 mod sshd;
+mod systemd;
 mod unpacked;
 
 pub use cache::cache_folder;
+pub use chromium::ChromiumPart;
 pub use moto::MotoPart;
 pub use mysql::MysqlPart;
+pub use nginx::NginxPart;
+pub use pm2::Pm2Part;
 pub use s3s_fs::S3sFsPart;
 pub use sshd::SshdPart;
+pub use systemd::SystemdPart;
 pub use unpacked::Unpacked;
 
 use std::io;

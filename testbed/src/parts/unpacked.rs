@@ -41,12 +41,33 @@ impl Unpacked {
         &self.root
     }
 
+    /// The dynamic loader.
+    pub(super) fn loader(&self) -> &Path {
+        &self.loader
+    }
+
+    /// The folder of the libraries.
+    pub(super) fn libraries(&self) -> &Path {
+        &self.libraries
+    }
+
     /// A program in it, by its path without the leading `/`; arguments are still to be added.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(&self.loader);
         command
             .arg("--library-path")
             .arg(&self.libraries)
+            .arg(self.root.join(program));
+        command
+    }
+
+    /// The same for a program with further libraries in a folder beside the common ones.
+    pub(super) fn command_with(&self, program: &str, folder: &str) -> Command {
+        let more = self.libraries.join(folder);
+        let mut command = Command::new(&self.loader);
+        command
+            .arg("--library-path")
+            .arg(format!("{}:{}", self.libraries.display(), more.display()))
             .arg(self.root.join(program));
         command
     }

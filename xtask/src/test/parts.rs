@@ -7,8 +7,10 @@ use testbed::how_it_ended;
 
 use super::counting::{self, Tally};
 use super::{Bench, Result, Selection, peers};
+use crate::fuzz;
 use crate::process::Run;
 use crate::setup;
+use crate::soak;
 use crate::stop::{Failure, Outcome, Stop};
 
 /// Builds included; where a part hangs instead.
@@ -31,7 +33,7 @@ impl Part {
 }
 
 /// All of them.
-pub(super) const PARTS: [Part; 11] = [
+pub(super) const PARTS: [Part; 13] = [
     Part {
         name: "prerequisites",
         what: "looks for what must be on the machine already",
@@ -113,6 +115,24 @@ pub(super) const PARTS: [Part; 11] = [
         what: "tests with real parts of others: MySQL, sshd, clients and verifiers in Python and Node (set up first)",
         smallest: Selection::All,
         run: live_tests,
+    },
+    Part {
+        name: "fuzzing",
+        what: "a minute of fuzzing, divided among the targets (cargo-fuzz is set up first)",
+        smallest: Selection::All,
+        run: |bench| {
+            fuzz::smoke(bench.workspace, bench.terminal, bench.interrupt).map(Result::passed)
+        },
+    },
+    Part {
+        name: "soak",
+        what: "a minute of mixed load on Core and DMAPI with rotations, restarts and kill -9",
+        smallest: Selection::All,
+        run: |bench| {
+            let time = Duration::from_secs(60);
+            soak::soak(bench.workspace, bench.terminal, bench.interrupt, time, 1)
+                .map(Result::passed)
+        },
     },
     Part {
         name: "peer PyJWT",

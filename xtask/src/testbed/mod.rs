@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
 use testbed::mysql::Standing;
-use testbed::parts::{MotoPart, MysqlPart, S3sFsPart, SshdPart};
+use testbed::parts::{
+    ChromiumPart, MotoPart, MysqlPart, NginxPart, PartError, Pm2Part, S3sFsPart, SshdPart,
+    SystemdPart,
+};
 
 use crate::stop::{Interrupt, Outcome, Stop};
 use crate::terminal::{Terminal, indented, spoken};
@@ -38,8 +41,16 @@ pub(crate) enum Part {
     Mysql,
     /// An ssh server; tests start their own, so `up` only unpacks it
     Sshd,
+    /// The edge in front of the services; tests start their own, so `up` only unpacks it
+    Nginx,
+    /// What checks the units; `up` unpacks it
+    Systemd,
+    /// What keeps the services running; `up` installs it in a folder of its own
+    Pm2,
     /// Two S3 servers, moto and s3s-fs; tests start their own, so `up` only sets them up
     S3,
+    /// A browser and what drives it; tests start their own, so `up` only unpacks it
+    Chromium,
 }
 
 /// Does it.
@@ -52,31 +63,31 @@ pub(crate) fn run(
     let (Action::Up { part } | Action::Down { part } | Action::Status { part }) = action;
     let parts = match part {
         Some(part) => vec![part],
-        None => vec![Part::Sshd, Part::S3, Part::Mysql],
+        None => vec![
+            Part::Sshd,
+            Part::Nginx,
+            Part::Systemd,
+            Part::Pm2,
+            Part::S3,
+            Part::Chromium,
+            Part::Mysql,
+        ],
     };
     let done = parts.into_iter().try_for_each(|part| match (action, part) {
         (Action::Up { .. }, Part::Mysql) => up(workspace, terminal, interrupt),
         (Action::Down { .. }, Part::Mysql) => down(workspace, terminal),
         (Action::Status { .. }, Part::Mysql) => status(workspace, terminal),
-        (Action::Up { .. }, Part::Sshd) => unpack_sshd(terminal),
-        (Action::Up { .. }, Part::S3) => set_up_s3(terminal),
-        (Action::Down { .. }, Part::Sshd | Part::S3) => Ok(()),
-        (Action::Status { .. }, Part::S3) => {
-            terminal.line(&match MotoPart::find() {
-                Ok(part) => format!("moto {} is set up", part.version()),
-                Err(error) => format!("moto: {error}"),
-            });
-            terminal.line(&match S3sFsPart::find() {
-                Ok(part) => format!("s3s-fs {} is set up", part.version()),
-                Err(error) => format!("s3s-fs: {error}"),
-            });
-            Ok(())
-        }
-        (Action::Status { .. }, Part::Sshd) => {
-            terminal.line(&match SshdPart::find() {
-                Ok(part) => format!("sshd {} is unpacked", part.version()),
-                Err(error) => format!("sshd: {error}"),
-            });
+        (Action::Up { .. }, part) => kept(part, To::SetUp)
+            .into_iter()
+            .try_for_each(|(name, version)| unpacked_now(terminal, name, version)),
+        (Action::Down { .. }, _) => Ok(()),
+        (Action::Status { .. }, part) => {
+            for (name, version) in kept(part, To::Find) {
+                terminal.line(&match version {
+                    Ok(version) => format!("{name} {version} is set up"),
+                    Err(error) => format!("{name}: {error}"),
+                });
+            }
             Ok(())
         }
     });
@@ -125,25 +136,47 @@ fn up(workspace: &Workspace, terminal: &Terminal, interrupt: &Interrupt) -> Outc
     Ok(())
 }
 
-fn unpack_sshd(terminal: &Terminal) -> Outcome<()> {
-    let part = SshdPart::set_up().map_err(|error| Stop::because(error.to_string()))?;
-    terminal.line(&format!(
-        "{} sshd {} is unpacked; tests start their own",
-        terminal.good("✓"),
-        part.version()
-    ));
-    Ok(())
+/// What to do about a part whose servers the tests start themselves.
+#[derive(Clone, Copy)]
+enum To {
+    Find,
+    SetUp,
 }
 
-fn set_up_s3(terminal: &Terminal) -> Outcome<()> {
-    let because = |error: testbed::parts::PartError| Stop::because(error.to_string());
-    let moto = MotoPart::set_up().map_err(because)?;
-    let s3s_fs = S3sFsPart::set_up().map_err(because)?;
+/// The programs of such a part, each with its version.
+fn kept(part: Part, to: To) -> Vec<(&'static str, Result<String, PartError>)> {
+    macro_rules! version {
+        ($part:ty) => {
+            match to {
+                To::Find => <$part>::find(),
+                To::SetUp => <$part>::set_up(),
+            }
+            .map(|part| part.version().to_owned())
+        };
+    }
+    match part {
+        Part::Sshd => vec![("sshd", version!(SshdPart))],
+        Part::Nginx => vec![("nginx", version!(NginxPart))],
+        Part::Systemd => vec![("systemd", version!(SystemdPart))],
+        Part::Pm2 => vec![("pm2", version!(Pm2Part))],
+        Part::S3 => vec![
+            ("moto", version!(MotoPart)),
+            ("s3s-fs", version!(S3sFsPart)),
+        ],
+        Part::Chromium => vec![("chromium", version!(ChromiumPart))],
+        Part::Mysql => vec![("mysql", version!(MysqlPart))],
+    }
+}
+
+fn unpacked_now(
+    terminal: &Terminal,
+    name: &str,
+    version: Result<String, PartError>,
+) -> Outcome<()> {
+    let version = version.map_err(|error| Stop::because(error.to_string()))?;
     terminal.line(&format!(
-        "{} moto {} and s3s-fs {} are set up; tests start their own",
-        terminal.good("✓"),
-        moto.version(),
-        s3s_fs.version()
+        "{} {name} {version} is set up; tests start their own",
+        terminal.good("✓")
     ));
     Ok(())
 }

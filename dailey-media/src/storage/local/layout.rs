@@ -149,6 +149,28 @@ fn is_plain(text: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
 }
 
+/// Where an object lies below a root.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn path_of(root: &Path, at: &Location) -> PathBuf {
+    Layout::new(root).object(at)
+}
+
+/// A path below the objects, read backwards: app, subject, segments of the key. `None` where a name
+/// is none of ours.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn texts_of(below_objects: &Path) -> Option<Vec<Vec<u8>>> {
+    let mut texts = vec![Vec::new()];
+    for component in below_objects.components() {
+        let name = Name::parse(component.as_os_str().to_str()?)?;
+        let (Name::Object(part) | Name::Folder(part) | Name::Continued(part)) = &name;
+        texts.last_mut()?.extend(part);
+        if matches!(name, Name::Folder(_)) {
+            texts.push(Vec::new());
+        }
+    }
+    Some(texts)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -17,6 +17,9 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::layout::{path_of, texts_of};
+
 use self::content::{Stored, Whole};
 use self::layout::Layout;
 use self::listing::{Budget, Waiting};

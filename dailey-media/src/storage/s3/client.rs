@@ -14,6 +14,8 @@ use object_store::{
     UpdateVersion,
 };
 
+use url::Url;
+
 use super::fault::{Failure, RemoteError, failure};
 use super::found::Found;
 use super::names::{self, Names, Query};
@@ -70,6 +72,8 @@ pub(super) struct Client {
     store: AmazonS3,
     /// Bodies of any length.
     reads: AmazonS3,
+    /// Signs for those outside, and sends nothing.
+    public: AmazonS3,
     /// Makes `store` with one header more.
     builder: AmazonS3Builder,
     /// What requests of our own need.
@@ -105,18 +109,12 @@ impl Client {
         let (Ok(whole), Ok(reading)) = (whole, reading) else {
             return Err(RemoteError::Unreachable);
         };
-        let mut endpoint = settings.endpoint.clone();
         let by_host = settings.addressing == Addressing::Host;
-        if let (true, Some(domain)) = (by_host, settings.endpoint.domain()) {
-            let host = format!("{}.{domain}", settings.bucket);
-            endpoint
-                .set_host(Some(&host))
-                .map_err(|_| RemoteError::Unreachable)?;
-        }
+        let base = base(settings, &settings.endpoint)?;
         let builder = AmazonS3Builder::new()
             .with_bucket_name(&settings.bucket)
             .with_region(&settings.region)
-            .with_endpoint(endpoint.as_str().trim_end_matches('/'))
+            .with_endpoint(&base)
             .with_virtual_hosted_style_request(by_host)
             .with_access_key_id(&settings.access_key_id)
             .with_secret_access_key(&settings.secret_access_key)
@@ -132,10 +130,13 @@ impl Client {
         let with = |client| builder.clone().with_http_connector(Shared(client));
         let http = HttpClient::new(whole);
         let builder_of_whole = with(http.clone());
-        let base = endpoint.as_str().trim_end_matches('/');
+        let public = builder_of_whole
+            .clone()
+            .with_endpoint(self::base(settings, &settings.public_endpoint)?);
         Ok(Self {
             store: build(builder_of_whole.clone())?,
             reads: build(with(HttpClient::new(reading)))?,
+            public: build(public)?,
             builder: builder_of_whole,
             http,
             bucket: if by_host {
@@ -326,10 +327,26 @@ impl Client {
         }
     }
 
+    /// Signs links for those outside.
+    pub(super) fn public(&self) -> &AmazonS3 {
+        &self.public
+    }
+
     /// For a reserved space, where every key is one of ours.
     pub(super) fn lister(&self) -> &AmazonS3 {
         &self.store
     }
+}
+
+/// Scheme, host and port; with the bucket in front of the host where it stands there.
+fn base(settings: &S3Settings, endpoint: &Url) -> Result<String, RemoteError> {
+    let mut endpoint = endpoint.clone();
+    if let (Addressing::Host, Some(domain)) = (settings.addressing, endpoint.domain()) {
+        let host = format!("{}.{domain}", settings.bucket);
+        let set = endpoint.set_host(Some(&host));
+        set.map_err(|_| RemoteError::Unreachable)?;
+    }
+    Ok(endpoint.as_str().trim_end_matches('/').to_owned())
 }
 
 fn build(builder: AmazonS3Builder) -> Result<AmazonS3, RemoteError> {

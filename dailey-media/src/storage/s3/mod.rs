@@ -10,6 +10,7 @@
 //! | `resumable` | writing over many requests |
 //! | `reading` | reading |
 //! | `names`, `listing` | lists |
+//! | `presign` | links that the store answers |
 //! | `sweep` | what crashes left |
 //! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
@@ -27,6 +28,7 @@ mod layout;
 mod listing;
 mod multipart;
 mod names;
+mod presign;
 mod proof;
 mod reading;
 mod resumable;
@@ -54,8 +56,8 @@ use self::found::Found;
 use self::reading::{START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
-    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
-    Target, Upload,
+    Deletion, LinkRequest, ListQuery, Location, Object, Opened, Page, Pending, Resumable,
+    SignedRequest, Storage, StorageError, Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -165,6 +167,10 @@ impl Storage for S3Storage {
 
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page> {
         Box::pin(listing::page(&self.inner, space, query))
+    }
+
+    fn presign<'a>(&'a self, link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
+        Box::pin(async move { presign::sign(&self.inner, link).await.map(Some) })
     }
 
     fn probe(&self) -> Pending<'_, ()> {

@@ -23,22 +23,19 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) async fn on(kind: Kind) -> Self {
-        tokio::task::spawn_blocking(move || {
-            let folder = TempDir::new().unwrap();
-            let server = S3Server::start(kind, folder.path()).unwrap();
-            let proxy = Proxy::start(server.port()).unwrap();
-            let store = Store::in_bucket(&server.place()).through(proxy.port());
-            Self {
-                server,
-                proxy,
-                store,
-                client: Client::builder().no_proxy().build().unwrap(),
-                _folder: folder,
-            }
-        })
-        .await
-        .unwrap()
+    /// To be called from the test's own thread: the server dies with the thread that started it.
+    pub(super) fn on(kind: Kind) -> Self {
+        let folder = TempDir::new().unwrap();
+        let server = S3Server::start(kind, folder.path()).unwrap();
+        let proxy = Proxy::start(server.port()).unwrap();
+        let store = Store::in_bucket(&server.place()).through(proxy.port());
+        Self {
+            server,
+            proxy,
+            store,
+            client: Client::builder().no_proxy().build().unwrap(),
+            _folder: folder,
+        }
     }
 
     /// A DMAPI on it, through the proxy.

@@ -12,7 +12,7 @@ pub(super) const OTHER_DIGEST: &str = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn a_description_comes_back_as_it_was() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     let long = "v".repeat(2000);
     let described = [
@@ -63,7 +63,7 @@ async fn a_description_comes_back_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn another_tool_reads_what_we_wrote() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     let put = service
         .request(Method::PUT, "/api/media/a%20b/%C3%A9+%2525.png")

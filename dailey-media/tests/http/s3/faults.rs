@@ -29,7 +29,7 @@ async fn until_health_is(service: &Service, status: u16) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn a_store_that_stalls_or_breaks_is_a_problem_of_its_own_and_passes() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     assert_eq!(service.put("a", b"old").await.status(), 201);
     for traffic in [Traffic::Breaks, Traffic::Stalls] {
@@ -69,7 +69,7 @@ async fn a_store_that_stalls_or_breaks_is_a_problem_of_its_own_and_passes() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn a_write_whose_answer_was_lost_is_known_as_done() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     for (size, method, text) in [(5, "PUT", ""), (6 * 1024 * 1024, "POST", "?uploadId=")] {
         let path = format!("/api/media/lost-{size}");
@@ -95,7 +95,7 @@ async fn a_write_whose_answer_was_lost_is_known_as_done() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs s3s-fs: `cargo xtask test` sets it up and runs this"]
 async fn a_store_that_is_killed_in_the_middle_leaves_nothing_half() {
-    let mut bucket = Bucket::on(Kind::S3sFs).await;
+    let mut bucket = Bucket::on(Kind::S3sFs);
     let service = bucket.service().await;
     let size = 12 * 1024 * 1024;
     let old = bytes(size, 1);
@@ -114,7 +114,7 @@ async fn a_store_that_is_killed_in_the_middle_leaves_nothing_half() {
     let (over, beside) = (put("kept", 2), put("new", 3));
     let killing = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        tokio::task::block_in_place(|| bucket.server.kill());
+        bucket.server.kill();
         bucket.proxy.set(Traffic::Breaks);
         let mut read = 0;
         // It ends with an error, not as if it were whole.
@@ -131,7 +131,7 @@ async fn a_store_that_is_killed_in_the_middle_leaves_nothing_half() {
         let said = problem(answer.unwrap()).await;
         assert_eq!(said, (503, "storage_unavailable".into()));
     }
-    tokio::task::block_in_place(|| bucket.server.start_again()).unwrap();
+    bucket.server.start_again().unwrap();
     bucket.set(Traffic::Flows);
     until_health_is(&service, 200).await;
     assert!(service.get("kept").await.bytes().await.unwrap() == old);

@@ -17,7 +17,7 @@ const START: usize = 64 * 1024;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn an_object_of_any_size_comes_back_whole_and_in_ranges() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     for (size, in_parts) in [
         (0, false),
@@ -87,7 +87,7 @@ async fn an_object_of_any_size_comes_back_whole_and_in_ranges() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn conditions_hold_for_large_objects_too() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     let put = |name: &'static str, value: &str, seed| {
         service
@@ -121,7 +121,7 @@ async fn conditions_hold_for_large_objects_too() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn an_upload_that_ends_early_leaves_nothing() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let mut service = bucket.service().await;
     for killed in [false, true] {
         let bearer = service.bearer(&service.token());
@@ -158,7 +158,7 @@ async fn an_upload_that_ends_early_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs s3s-fs: `cargo xtask test` sets it up and runs this"]
 async fn a_large_upload_takes_little_memory() {
-    let bucket = Bucket::on(Kind::S3sFs).await;
+    let bucket = Bucket::on(Kind::S3sFs);
     let service = bucket.service().await;
     let peak = || -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", service.child.id()));

@@ -5,5 +5,6 @@ mod bucket;
 mod descriptions;
 mod faults;
 mod large;
+mod links;
 mod others;
 mod races;

@@ -18,7 +18,7 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn an_object_of_somebody_else_is_served_as_any_other() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     let said = headers(&[("content-type", "text/html"), ("x-amz-meta-author", "Bob")]);
     bucket.put("page", "hello", said).await;
@@ -72,7 +72,7 @@ async fn an_object_of_somebody_else_is_served_as_any_other() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn keys_of_others_that_are_none_of_ours_spoil_no_list() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     for key in ["a", "c/x", "z"] {
         assert_eq!(service.put(key, b"x").await.status(), 201);

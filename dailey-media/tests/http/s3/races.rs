@@ -19,7 +19,7 @@ async fn two(bucket: &Bucket) -> (Service, Service) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn of_64_writers_at_two_processes_one_creates_and_one_replaces() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let (first, second) = two(&bucket).await;
     for round in 0..ROUNDS {
         let path = format!("/api/media/race-{round}");
@@ -59,7 +59,7 @@ async fn of_64_writers_at_two_processes_one_creates_and_one_replaces() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn a_reader_sees_an_object_as_it_was_or_as_it_is_and_never_a_mix() {
-    let bucket = Bucket::on(Kind::Moto).await;
+    let bucket = Bucket::on(Kind::Moto);
     let (first, second) = two(&bucket).await;
     let size = 700_000;
     let versions: Vec<Vec<u8>> = (0..4).map(|seed| bytes(size, seed * 2 + 1)).collect();

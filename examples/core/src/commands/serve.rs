@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dailey_auth::Environment;
+use dailey_http::edge::{Edge, PublicOrigin};
 use dailey_http::settings::process_environment;
 use dailey_http::{listen, logs, signals};
 
@@ -65,18 +67,31 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         Arc::clone(&core),
         settings.trusted_proxies.clone(),
         settings.origins.clone(),
+        edge(&settings)?,
     );
+    let mut limits = listen::Limits::default();
+    limits.trusted_proxies = settings.trusted_proxies.clone();
     let chores = async {
         tokio::join!(reload_on_hangup(&core, settings, hangups), sweep(&core));
     };
     tokio::select! {
-        drained = listen::serve(listener, app, listen::Limits::default(), terminate) => {
+        drained = listen::serve(listener, app, limits, terminate) => {
             tracing::info!(?drained, "stopped");
         }
         () = chores => {}
     }
     let _ = store.close().await;
     Ok(())
+}
+
+/// In production Core answers to its issuer's host, and sends plain http there.
+fn edge(settings: &Settings) -> Result<Edge, Failure> {
+    if settings.environment == Environment::Development {
+        return Ok(Edge::open());
+    }
+    let origin = PublicOrigin::parse(&settings.issuer)
+        .map_err(|reason| Failure::new(format!("JWT_ISSUER: {reason}")))?;
+    Ok(Edge::at(origin, settings.listen.ip()))
 }
 
 /// A server that is away does not keep the keys from those who verify tokens: Core serves without it until it is there.

@@ -16,6 +16,7 @@ use axum::Router;
 use dailey_http::Stack;
 use dailey_http::client::TrustedProxies;
 use dailey_http::cors::{Cors, Origins};
+use dailey_http::edge::Edge;
 use dailey_http::metrics::Metrics;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,7 +25,7 @@ use utoipa_axum::routes;
 use crate::service::Core;
 
 /// Every route, with what surrounds them.
-pub fn router(core: Arc<Core>, trusted: TrustedProxies, origins: Origins) -> Router {
+pub fn router(core: Arc<Core>, trusted: TrustedProxies, origins: Origins, edge: Edge) -> Router {
     let metrics = Metrics::new();
     let (routes, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(keys::jwks))
@@ -48,5 +49,6 @@ pub fn router(core: Arc<Core>, trusted: TrustedProxies, origins: Origins) -> Rou
     Stack::new(metrics)
         .trusted_proxies(trusted)
         .cors(Cors::new(origins))
+        .edge(edge)
         .around(routes)
 }

@@ -4,9 +4,10 @@
 use std::fmt;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dailey_auth::Environment;
+use dailey_http::settings::secret_file_mask;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -203,7 +204,7 @@ fn password(
         (Some(password), None) => ("DATABASE_PASSWORD", Zeroizing::new(password)),
         (None, Some(path)) => (
             FILE,
-            password_file(&path, environment).map_err(|message| (FILE, message))?,
+            password_file(set, &path, environment).map_err(|message| (FILE, message))?,
         ),
     };
     match password {
@@ -214,11 +215,16 @@ fn password(
     }
 }
 
-fn password_file(path: &str, environment: Environment) -> Result<Zeroizing<String>, String> {
+fn password_file(
+    set: &dyn Fn(&str) -> Option<String>,
+    path: &str,
+    environment: Environment,
+) -> Result<Zeroizing<String>, String> {
     let unreadable = |error: std::io::Error| format!("the file cannot be read ({error})");
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode();
-    if environment == Environment::Production && mode & 0o077 != 0 {
+    if environment == Environment::Production && mode & secret_file_mask(set, Path::new(path)) != 0
+    {
         return Err(format!(
             "the file's mode is {:04o}, so others may read it: chmod 600",
             mode & 0o7777

@@ -219,7 +219,11 @@ impl Home {
         Running {
             child,
             home: self,
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
         }
     }
 }

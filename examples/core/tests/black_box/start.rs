@@ -312,3 +312,39 @@ async fn blocking_work_that_never_ends_does_not_keep_it_alive() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
+
+#[tokio::test]
+async fn production_answers_to_the_issuers_host_alone_and_sends_plain_http_there() {
+    let mut home = Home::initialised();
+    let kid = text(&home.json(&["init"], ""), "kid");
+    for (key, value) in [
+        ("DAILEY_ENV", "production"),
+        ("JWT_ISSUER", "https://core.example.com"),
+        ("JWT_PRIVATE_KEY_FILE", "keys/core.pem"),
+        ("JWT_ACTIVE_KID", &kid),
+    ] {
+        home.set(key, value);
+    }
+    let core = home.serve();
+    let jwks = "/.well-known/jwks.json";
+    let ask = |method, host, proto| {
+        let request = core.request(method, jwks).header("host", host);
+        request.header("x-forwarded-proto", proto).send()
+    };
+    let get = reqwest::Method::GET;
+    for (host, proto, status) in [
+        ("core.example.com", "https", 200),
+        ("evil.example.com", "https", 421),
+        ("core.example.com.evil.example", "https", 421),
+        ("core.example.com", "http", 308),
+    ] {
+        let answer = ask(get.clone(), host, proto).await.unwrap();
+        assert_eq!(answer.status(), status, "{host} {proto}");
+        if status == 308 {
+            let location = format!("https://core.example.com{jwks}");
+            assert_eq!(answer.headers()["location"], location);
+        }
+    }
+    let post = ask(reqwest::Method::POST, "core.example.com", "http").await;
+    assert_eq!(post.unwrap().status(), 403);
+}

@@ -128,6 +128,18 @@ fn faults_of_the_channel_have_their_names() {
     bed.primary(
         "SET GLOBAL require_secure_transport = OFF; ALTER USER replicator@127.0.0.1 REQUIRE NONE;",
     );
+    // What caching_sha2_password remembers of an earlier login would let it in without TLS.
+    bed.primary("FLUSH PRIVILEGES");
+    bed.change_source("SOURCE_SSL = 0");
+    bed.shows(
+        "10b no TLS, not required of the account",
+        &[
+            "io_connecting",
+            "not_encrypted",
+            "require_secure_transport_off",
+        ],
+    );
+    assert_eq!(bed.check("direct").report["replica"]["io_errno"], 2061);
     bed.change_source("SOURCE_SSL = 0, GET_SOURCE_PUBLIC_KEY = 1");
     bed.shows(
         "10c no TLS, in clear",

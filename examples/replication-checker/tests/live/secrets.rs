@@ -51,40 +51,41 @@ fn the_password_is_in_no_argument_list_and_no_environment_but_the_checkers_own()
 #[test]
 #[ignore = "needs MySQL and sshd: `cargo xtask test` sets them up and runs this"]
 fn passwords_of_seeding_are_in_no_argument_list_and_no_environment_but_its_own() {
-    let bed = seeding::bed();
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            let mut found = BTreeSet::new();
-            let mut programs = BTreeSet::new();
-            while !done.load(Ordering::SeqCst) {
-                look(seeding::PASSWORD, &mut found, &mut programs);
-                look(
-                    &bed.pair.primary.passwords().replicator,
-                    &mut found,
-                    &mut programs,
-                );
-            }
-            (found, programs)
-        });
+    let mut bed = seeding::bed();
+    for method in ["dump", "clone"] {
+        let replicator = bed.pair.primary.passwords().replicator.clone();
         let (source, target) = (&bed.pair.primary, &bed.pair.replica);
-        let more = ["--method", "dump"];
-        let output = seeding::seed(&bed, source, target, &seeding::uuid(target), &more)
-            .output()
-            .unwrap();
-        done.store(true, Ordering::SeqCst);
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{text}");
-        assert!(!text.contains(seeding::PASSWORD));
-        let (found, programs) = watcher.join().unwrap();
-        // The programs' own names are hidden behind the loader that runs them.
-        assert!(
-            programs.iter().any(|name| name.starts_with("ld-linux")),
-            "{programs:?}"
-        );
-        let own: BTreeSet<String> = BTreeSet::from(["core-replica-se: environ".to_owned()]);
-        assert_eq!(found, own);
-    });
+        let more = ["--method", method, "--discard-errant", "--json"];
+        let mut seeding = seeding::seed(&bed, source, target, &seeding::uuid(target), &more);
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                let mut found = BTreeSet::new();
+                let mut programs = BTreeSet::new();
+                while !done.load(Ordering::SeqCst) {
+                    look(seeding::PASSWORD, &mut found, &mut programs);
+                    look(&replicator, &mut found, &mut programs);
+                }
+                (found, programs)
+            });
+            let output = match method {
+                "dump" => seeding.output().unwrap(),
+                _ => seeding::through_the_restart(seeding, &mut bed.pair.replica),
+            };
+            done.store(true, Ordering::SeqCst);
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{method}: {text}");
+            assert!(!text.contains(seeding::PASSWORD));
+            let (found, programs) = watcher.join().unwrap();
+            // The programs' own names are hidden behind the loader that runs them.
+            assert!(
+                programs.iter().any(|name| name.starts_with("ld-linux")),
+                "{programs:?}"
+            );
+            let own: BTreeSet<String> = BTreeSet::from(["core-replica-se: environ".to_owned()]);
+            assert_eq!(found, own, "{method}");
+        });
+    }
 }
 
 /// One look at every process there is.

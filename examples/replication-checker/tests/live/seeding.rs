@@ -75,6 +75,23 @@ pub(crate) fn seed(
     command
 }
 
+/// Runs a seeding by clone to its end. There is no supervisor here: the target shuts down when it has
+/// everything, and is started again.
+pub(crate) fn through_the_restart(mut seeding: Command, target: &mut Server) -> Output {
+    let seeding = seeding
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ended = target.wait_until_ended(Duration::from_secs(60));
+    let started = ended.then(|| target.start_again(&[]));
+    let output = seeding.wait_with_output().unwrap();
+    started
+        .unwrap_or_else(|| panic!("it never ended: {output:?}"))
+        .unwrap();
+    output
+}
+
 fn object(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(!text.contains(PASSWORD));
@@ -204,23 +221,14 @@ fn a_clone_while_the_source_is_written_to_makes_a_true_copy() {
     );
     let target = uuid(&bed.pair.replica);
     let more = ["--discard-errant", "--json"];
-    let mut command = seed(&bed, &bed.pair.primary, &bed.pair.replica, &target, &more);
-    let seeding = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let seeding = seed(&bed, &bed.pair.primary, &bed.pair.replica, &target, &more);
     let done = AtomicBool::new(false);
     let (source, replica) = (&bed.pair.primary, &mut bed.pair.replica);
     let output = thread::scope(|scope| {
         let writer = scope.spawn(|| load(source, &done));
-        // There is no supervisor here: it shuts down when it has everything, and is started again.
-        let ended = replica.wait_until_ended(Duration::from_secs(60));
-        let started = ended.then(|| replica.start_again(&[]));
-        let output = seeding.wait_with_output().unwrap();
+        let output = through_the_restart(seeding, replica);
         done.store(true, Ordering::SeqCst);
         let rows = writer.join().unwrap();
-        started.expect("it ended").unwrap();
         println!("seeded by clone while {rows} rounds were written");
         output
     });

@@ -1,6 +1,9 @@
 //! Threads that stand, by hand or by an error, and an applier that is held up.
 
+use std::path::Path;
+use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::bed::Bed;
 
@@ -84,7 +87,7 @@ fn an_applier_that_a_lock_holds_up_is_lag_and_a_long_transaction_is_none() {
         let locked = scope.spawn(|| {
             bed.replica("FLUSH TABLES core.t WITH READ LOCK; SELECT SLEEP(20); UNLOCK TABLES;")
         });
-        thread::sleep(std::time::Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(500));
         bed.primary("INSERT INTO core.t VALUES (2, 1)");
         bed.shows("12c applier held up by a lock", &["lag"]);
         let lag = &bed.check("direct").report["lag"];
@@ -131,4 +134,26 @@ fn a_full_disk_for_relay_logs_is_named_while_every_column_is_green() {
         "14 Seconds_Behind_Source is {}",
         report["lag"]["seconds_behind_source"]
     );
+
+    make_room(&bed, &folder);
+    // The server looks at its disk again once a minute.
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while bed.check("direct").code != 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_secs(1));
+    }
+    bed.shows("14b disk cleared", &[]);
+    assert_eq!(bed.replica("SELECT COUNT(*) FROM core.large"), "1\n");
+}
+
+/// Makes the small disk larger, seen from where the server sees it.
+fn make_room(bed: &Bed, folder: &Path) {
+    let pid_file = bed.replica("SELECT @@pid_file");
+    let pid = std::fs::read_to_string(pid_file.trim()).unwrap();
+    let status = Command::new("nsenter")
+        .args(["--target", pid.trim(), "--mount", "mount"])
+        .args(["-o", "remount,size=64m"])
+        .arg(folder)
+        .status()
+        .unwrap();
+    assert!(status.success());
 }

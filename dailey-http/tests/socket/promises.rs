@@ -1,89 +1,16 @@
-//! What the accept loop and the stack promise, asked over a real socket.
+//! What the accept loop and the stack promise to those who mean well.
 
-// An unwrap in a test's helper is a failed test.
-#![allow(clippy::unwrap_used)]
-
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::routing::{get, post};
 use dailey_auth::Environment;
-use dailey_http::client::{ClientAddress, TrustedProxies};
+use dailey_http::client::TrustedProxies;
 use dailey_http::cors::{Cors, Origins};
+use dailey_http::edge::{Edge, PublicOrigin};
 use dailey_http::listen::{self, Drained, Limits};
-use dailey_http::metrics::Metrics;
-use dailey_http::{Stack, request_id};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-/// More than the kernel's buffers of both sides hold.
-const LARGE_BYTES: usize = 64 * 1024 * 1024;
-
-struct Server {
-    address: SocketAddr,
-    shutdown: oneshot::Sender<()>,
-    serving: JoinHandle<Drained>,
-}
-
-impl Server {
-    async fn start(limits: Limits, stack: impl FnOnce(Stack) -> Stack) -> Self {
-        let metrics = Metrics::new();
-        let routes = Router::new()
-            .route(
-                "/id",
-                get(|| async { request_id::current().unwrap().as_str().to_owned() }),
-            )
-            .route(
-                "/client",
-                get(|client: axum::Extension<ClientAddress>| async move { client.0.0.to_string() }),
-            )
-            .route("/panic", get(|| async { panic_with("a secret") }))
-            .route("/echo", post(|body: String| async move { body }))
-            .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
-            .route("/metrics", metrics.route());
-        let app = stack(Stack::new(metrics)).around(routes);
-        let listener = listen::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (shutdown, told) = oneshot::channel();
-        let serving = tokio::spawn(listen::serve(listener, app, limits, async {
-            let _ = told.await;
-        }));
-        Self {
-            address,
-            shutdown,
-            serving,
-        }
-    }
-
-    async fn plain() -> Self {
-        Self::start(Limits::default(), |stack| stack).await
-    }
-
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
-    }
-
-    /// The whole answer to a GET with these header lines.
-    async fn get(&self, path: &str, headers: &str) -> String {
-        self.send(&format!(
-            "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n"
-        ))
-        .await
-    }
-
-    async fn send(&self, request: &str) -> String {
-        let mut stream = self.connect().await;
-        stream.write_all(request.as_bytes()).await.unwrap();
-        rest(&mut stream).await
-    }
-}
-
-fn panic_with(message: &str) -> String {
-    panic!("{message}")
-}
+use crate::server::{LARGE_BYTES, Server, body, header, rest, short};
 
 #[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_sending() {
@@ -110,33 +37,6 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
     waiting.write_all(head.as_bytes()).await.unwrap();
     let answer = rest(&mut waiting).await;
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
-}
-
-async fn rest(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    // A reset after the answer is as good as an end.
-    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer))
-        .await
-        .unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").unwrap().1
-}
-
-fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    let head = answer.split_once("\r\n\r\n").unwrap().0;
-    head.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-}
-
-fn short() -> Limits {
-    let mut limits = Limits::default();
-    limits.header_read_timeout = Duration::from_millis(300);
-    limits.write_stall_timeout = Duration::from_millis(300);
-    limits.drain = Duration::from_millis(300);
-    limits
 }
 
 #[tokio::test]
@@ -391,6 +291,34 @@ async fn metrics_are_only_for_a_direct_loopback_peer() {
 }
 
 #[tokio::test]
+async fn bytes_are_counted_by_route_and_refusals_by_code() {
+    let server = Server::plain().await;
+    let echo = "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+    for body in [
+        "content-length: 4\r\n\r\nabcd",
+        "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ] {
+        server.send(&format!("{echo}{body}")).await;
+    }
+    let mut large = server.connect().await;
+    let request = b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    large.write_all(request).await.unwrap();
+    rest(&mut large).await;
+    server.get("/nothing", "").await;
+    let metrics = server.get("/metrics", "").await;
+    for line in [
+        "http_request_body_bytes_total{route=\"/echo\"} 7",
+        "http_response_body_bytes_total{route=\"/echo\"} 7",
+        &format!("http_response_body_bytes_total{{route=\"/large\"}} {LARGE_BYTES}"),
+        "http_problems_total{code=\"not_found\"} 1",
+        "# UNIT http_request_body_bytes bytes",
+    ] {
+        let found = metrics.lines().any(|found| found == line);
+        assert!(found, "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
 async fn a_panic_is_a_problem_for_its_own_request_alone() {
     let server = Server::plain().await;
     let answer = server.get("/panic", "").await;
@@ -514,4 +442,148 @@ async fn cors_answers_exactly_the_listed_origins() {
         );
     }
     assert_eq!(header(&server.get("/id", "").await, "vary"), Some("origin"));
+}
+
+#[tokio::test]
+async fn production_wants_a_host_that_is_ours_and_never_replays_what_came_in_the_clear() {
+    let origin = PublicOrigin::parse("https://media.example").unwrap();
+    let bound = "127.0.0.1".parse().unwrap();
+    let closed = Server::start(Limits::default(), |stack| {
+        stack.edge(Edge::at(origin.clone(), bound))
+    })
+    .await;
+    let nowhere = Server::start(Limits::default(), |stack| {
+        stack.edge(Edge::below("example", None, bound))
+    })
+    .await;
+    let distrusting = Server::start(Limits::default(), |stack| {
+        let stack = stack.trusted_proxies(TrustedProxies::none());
+        stack.edge(Edge::at(origin, bound))
+    })
+    .await;
+    let open = Server::plain().await;
+    let ours = "host: media.example\r\n";
+    let http = "host: media.example\r\nx-forwarded-proto: http\r\n";
+    let https = "host: media.example\r\nx-forwarded-proto: https\r\n";
+    let both = "host: media.example\r\nx-forwarded-proto: https, http\r\n";
+    for (server, request, lines, status, told) in [
+        (&closed, "GET /id HTTP/1.1", ours, 200, ""),
+        (&closed, "GET /id HTTP/1.1", https, 200, ""),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: media.example:443\r\n",
+            200,
+            "",
+        ),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: 127.0.0.1:9\r\n",
+            200,
+            "",
+        ),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: evil.example\r\n",
+            421,
+            "host_unknown",
+        ),
+        (
+            &closed,
+            "POST /echo HTTP/1.1",
+            "host: evil.example\r\n",
+            421,
+            "host_unknown",
+        ),
+        // RFC 9112 3.2.2: the target's authority counts.
+        (
+            &closed,
+            "GET http://evil.example/id HTTP/1.1",
+            ours,
+            421,
+            "host_unknown",
+        ),
+        (
+            &closed,
+            "GET http://media.example/id HTTP/1.1",
+            "host: evil.example\r\n",
+            200,
+            "",
+        ),
+        (&closed, "GET /id HTTP/1.1", "", 400, "host_invalid"),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: media.example\r\nhost: evil.example\r\n",
+            400,
+            "host_invalid",
+        ),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: media.example@evil.example\r\n",
+            400,
+            "host_invalid",
+        ),
+        (&closed, "GET /id HTTP/1.0", "", 200, ""),
+        (
+            &closed,
+            "GET /id?a=b%20c HTTP/1.1",
+            http,
+            308,
+            "https://media.example/id?a=b%20c",
+        ),
+        (
+            &closed,
+            "HEAD //evil.example/ HTTP/1.1",
+            http,
+            308,
+            "https://media.example//evil.example/",
+        ),
+        // Who cannot make up their mind is taken at the worse word.
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            both,
+            308,
+            "https://media.example/id",
+        ),
+        (&closed, "POST /echo HTTP/1.1", http, 403, "https_required"),
+        (&closed, "PUT /id HTTP/1.1", http, 403, "https_required"),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: evil.example\r\nx-forwarded-proto: http\r\n",
+            421,
+            "host_unknown",
+        ),
+        (&nowhere, "GET /id HTTP/1.1", ours, 200, ""),
+        (&nowhere, "GET /id HTTP/1.1", http, 403, "https_required"),
+        (&distrusting, "GET /id HTTP/1.1", http, 200, ""),
+        (&open, "GET /id HTTP/1.1", http, 200, ""),
+        (&open, "GET /id HTTP/1.1", "host: evil.example\r\n", 200, ""),
+        (&open, "GET /id HTTP/1.1", "", 400, "host_invalid"),
+    ] {
+        let answer = server
+            .send(&format!(
+                "{request}\r\nconnection: close\r\ncontent-length: 0\r\n{lines}\r\n"
+            ))
+            .await;
+        assert!(
+            answer.split(' ').nth(1) == Some(&status.to_string()),
+            "{request} {lines:?}: {answer}"
+        );
+        assert!(header(&answer, "x-request-id").is_some(), "{answer}");
+        match status {
+            308 => assert_eq!(header(&answer, "location"), Some(told)),
+            _ => assert!(body(&answer).contains(told), "{answer}"),
+        }
+        assert_eq!(
+            header(&answer, "strict-transport-security").is_some(),
+            lines == https,
+            "{lines:?}"
+        );
+    }
 }

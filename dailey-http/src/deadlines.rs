@@ -1,0 +1,206 @@
+//! Ends a connection whose peer makes it wait: for the rest of a request's head, or by not taking what
+//! is sent. Otherwise each would hold its place, and perhaps a file, for ever.
+//!
+//! The stream sees bytes alone, so the service tells it where it is between requests ([`Progress`]).
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use hyper::body::{Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How far a connection is. All clones tell the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress(Arc<AtomicU8>);
+
+/// A request's head is awaited: the first one from the start, a later one from its first byte.
+const HEAD: u8 = 0;
+/// A request is being answered.
+const ANSWER: u8 = 1;
+/// An answer is done; what comes next is another request, at some time.
+const IDLE: u8 = 2;
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicU8::new(HEAD)))
+    }
+
+    /// A whole head has arrived. The connection is idle again when the answer's body is dropped.
+    pub(crate) fn answering(&self) -> Answering {
+        self.0.store(ANSWER, Ordering::Relaxed);
+        Answering(self.clone())
+    }
+
+    fn is(&self, phase: u8) -> bool {
+        self.0.load(Ordering::Relaxed) == phase
+    }
+}
+
+/// An answer that is not done yet.
+#[derive(Debug)]
+pub(crate) struct Answering(Progress);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.store(IDLE, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body, at whose end the answer is done.
+#[derive(Debug)]
+pub(crate) struct AnswerBody {
+    pub(crate) body: Body,
+    pub(crate) _answering: Answering,
+}
+
+impl hyper::body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream that fails with `TimedOut` when its peer makes it wait too long.
+pub(crate) struct PatientStream<S> {
+    stream: S,
+    progress: Progress,
+    head_timeout: Duration,
+    head_began: Instant,
+    head: Deadline,
+    stall_timeout: Duration,
+    stall: Deadline,
+}
+
+/// A timer that is set only while something is waited for.
+struct Deadline {
+    sleep: Pin<Box<Sleep>>,
+    running: bool,
+}
+
+impl Deadline {
+    fn new() -> Self {
+        Self {
+            sleep: Box::pin(sleep_until(Instant::now())),
+            running: false,
+        }
+    }
+
+    /// Starts it, unless it runs, and fails once it is over.
+    fn poll<T>(&mut self, context: &mut Context<'_>, at: Instant) -> Poll<io::Result<T>> {
+        if !self.running {
+            self.running = true;
+            self.sleep.as_mut().reset(at);
+        }
+        self.sleep
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S> PatientStream<S> {
+    pub(crate) fn new(
+        stream: S,
+        progress: Progress,
+        head_timeout: Duration,
+        stall_timeout: Duration,
+    ) -> Self {
+        Self {
+            stream,
+            progress,
+            head_timeout,
+            head_began: Instant::now(),
+            head: Deadline::new(),
+            stall_timeout,
+            stall: Deadline::new(),
+        }
+    }
+
+    /// The result of a write, or an error when it has waited for too long.
+    fn written<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stall.running = false;
+            return written;
+        }
+        self.stall
+            .poll(context, Instant::now() + self.stall_timeout)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for PatientStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if polled.is_ready() {
+            if this.progress.is(IDLE) {
+                this.progress.0.store(HEAD, Ordering::Relaxed);
+                this.head_began = Instant::now();
+                this.head.running = false;
+            }
+            return polled;
+        }
+        if this.progress.is(HEAD) {
+            return this.head.poll(context, this.head_began + this.head_timeout);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for PatientStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.written(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,116 @@
+//! A server on loopback, and a client that writes its requests by hand.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use dailey_http::client::ClientAddress;
+use dailey_http::listen::{self, Drained, Limits};
+use dailey_http::metrics::Metrics;
+use dailey_http::{Stack, request_id};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// More than the kernel's buffers of both sides hold.
+pub(crate) const LARGE_BYTES: usize = 64 * 1024 * 1024;
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) shutdown: oneshot::Sender<()>,
+    pub(crate) serving: JoinHandle<Drained>,
+}
+
+impl Server {
+    pub(crate) async fn start(limits: Limits, stack: impl FnOnce(Stack) -> Stack) -> Self {
+        let metrics = Metrics::new();
+        let routes = Router::new()
+            .route(
+                "/id",
+                get(|| async { request_id::current().unwrap().as_str().to_owned() }),
+            )
+            .route(
+                "/client",
+                get(|client: axum::Extension<ClientAddress>| async move { client.0.0.to_string() }),
+            )
+            .route("/panic", get(|| async { panic_with("a secret") }))
+            .route("/echo", post(|body: String| async move { body }))
+            .route(
+                "/slow",
+                get(|| async {
+                    tokio::time::sleep(Duration::from_millis(700)).await;
+                    "done"
+                }),
+            )
+            .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
+            .route("/metrics", metrics.route());
+        let app = stack(Stack::new(metrics)).around(routes);
+        let listener = listen::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, told) = oneshot::channel();
+        let serving = tokio::spawn(listen::serve(listener, app, limits, async {
+            let _ = told.await;
+        }));
+        Self {
+            address,
+            shutdown,
+            serving,
+        }
+    }
+
+    pub(crate) async fn plain() -> Self {
+        Self::start(Limits::default(), |stack| stack).await
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// The whole answer to a GET with these header lines.
+    pub(crate) async fn get(&self, path: &str, headers: &str) -> String {
+        self.send(&format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n"
+        ))
+        .await
+    }
+
+    pub(crate) async fn send(&self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        rest(&mut stream).await
+    }
+}
+
+fn panic_with(message: &str) -> String {
+    panic!("{message}")
+}
+
+pub(crate) async fn rest(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A reset after the answer is as good as an end.
+    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer))
+        .await
+        .unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+pub(crate) fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+pub(crate) fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let head = answer.split_once("\r\n\r\n").unwrap().0;
+    head.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+pub(crate) fn short() -> Limits {
+    let mut limits = Limits::default();
+    limits.header_read_timeout = Duration::from_millis(300);
+    limits.keep_alive_timeout = Duration::from_millis(300);
+    limits.write_stall_timeout = Duration::from_millis(300);
+    limits.drain = Duration::from_millis(300);
+    limits
+}

@@ -1,0 +1,465 @@
+//! Every change to the objects goes through here: counted against the quotas, written into the audit
+//! log, one at a time for each object, and to its end even when the client leaves.
+
+use std::sync::Arc;
+
+use dailey_http::{Problem, request_id};
+use http::StatusCode;
+
+use crate::audit::{Action, Audit, Entry, Outcome, Unavailable, Via};
+use crate::key_locks::KeyLocks;
+use crate::preconditions::Preconditions;
+use crate::quota::{Claim, Exceeded, QuotaError, Quotas};
+use crate::routes::failed;
+use crate::storage::{
+    Committed, Copied, Deletion, Location, Object, Replaced, Storage, StorageError, copy_object,
+};
+
+/// Seconds after which a client may ask again while what is stored is being counted.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Changes(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    storage: Arc<dyn Storage>,
+    quotas: Quotas,
+    audit: Audit,
+    locks: KeyLocks,
+}
+
+/// How a move ended.
+pub(crate) enum Moved {
+    Done {
+        object: Object,
+        replaced: Replaced,
+    },
+    SourceAbsent,
+    TargetExists,
+    /// Somebody replaced the source meanwhile: the copy is there, and so is the new source.
+    SourceChanged,
+}
+
+/// Room for an object that is on its way in; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Room {
+    changes: Changes,
+    at: Location,
+    via: Via,
+    claim: Claim,
+    /// Bytes of the object in whose place it comes, once that was asked.
+    replaced: Option<u64>,
+}
+
+impl Changes {
+    pub(crate) fn new(storage: Arc<dyn Storage>, quotas: Quotas, audit: Audit) -> Self {
+        Self(Arc::new(Inner {
+            storage,
+            quotas,
+            audit,
+            locks: KeyLocks::default(),
+        }))
+    }
+
+    /// Before the first byte of an object that is to be stored at `at`.
+    pub(crate) async fn room(&self, at: &Location, via: Via) -> Result<Room, Problem> {
+        self.0.ready().await?;
+        let claim = self.0.quotas.begin(&at.space).await.map_err(refused)?;
+        Ok(Room {
+            changes: self.clone(),
+            at: at.clone(),
+            via,
+            claim,
+            replaced: None,
+        })
+    }
+
+    /// Copies the object at `from` to `to`, in one space.
+    pub(crate) async fn copy(
+        &self,
+        from: Location,
+        to: Location,
+        conditions: Preconditions,
+    ) -> Result<Copied, Problem> {
+        let inner = Arc::clone(&self.0);
+        to_the_end(async move {
+            inner.ready().await?;
+            let mut claim = inner.quotas.begin(&to.space).await.map_err(refused)?;
+            let _changing = inner.locks.change(&[&from, &to]).await;
+            let mut old = 0;
+            if claim.counts() {
+                let Some(source) = inner.storage.stat(&from).await.map_err(failed)? else {
+                    return Ok(Copied::SourceAbsent);
+                };
+                let current = inner.current(&to).await.map_err(failed)?;
+                if !conditions.allow_change(current.as_ref().map(Object::validators).as_ref()) {
+                    return Ok(Copied::TargetExists);
+                }
+                old = current.map_or(0, |object| object.size);
+                let more = source.size.saturating_sub(old);
+                claim.cover(more).map_err(exceeded)?;
+            }
+            let change = Change {
+                action: Action::Copy,
+                at: &to,
+                from: Some(&from),
+                via: Via::Token,
+            };
+            inner
+                .copied(change, &from, conditions, &mut claim, old)
+                .await
+        })
+        .await
+    }
+
+    /// Copies the object at `from` to `to` and removes it at `from`, unless it changes meanwhile. Of
+    /// several moves of one object one succeeds.
+    pub(crate) async fn rename(
+        &self,
+        from: Location,
+        to: Location,
+        conditions: Preconditions,
+    ) -> Result<Moved, Problem> {
+        let inner = Arc::clone(&self.0);
+        to_the_end(async move {
+            inner.ready().await?;
+            let mut claim = inner.quotas.begin(&to.space).await.map_err(refused)?;
+            let _changing = inner.locks.change(&[&from, &to]).await;
+            let old = inner.size(&to, &claim).await?;
+            // Nothing is claimed: in the end there is no more than before.
+            let change = Change {
+                action: Action::Move,
+                at: &to,
+                from: Some(&from),
+                via: Via::Token,
+            };
+            let copied = inner
+                .copied(change, &from, conditions, &mut claim, old)
+                .await?;
+            let (source, object, replaced) = match copied {
+                Copied::Stored {
+                    source,
+                    object,
+                    replaced,
+                } => (source, object, replaced),
+                Copied::SourceAbsent => return Ok(Moved::SourceAbsent),
+                Copied::TargetExists => return Ok(Moved::TargetExists),
+            };
+            let still = Preconditions::still(&source.validators());
+            match inner
+                .removed(&from, &still, &mut claim, source.size)
+                .await?
+            {
+                Deletion::Deleted => Ok(Moved::Done { object, replaced }),
+                // Another replica has moved or removed it: this copy is one too many. What it took
+                // the place of cannot be had back.
+                Deletion::Absent => {
+                    if replaced == Replaced::Nothing {
+                        let still = Preconditions::still(&object.validators());
+                        inner.removed(&to, &still, &mut claim, object.size).await?;
+                    }
+                    Ok(Moved::SourceAbsent)
+                }
+                Deletion::ConditionFailed(_) => Ok(Moved::SourceChanged),
+            }
+        })
+        .await
+    }
+
+    /// Removes the object at `at`, if `conditions` allow it.
+    pub(crate) async fn delete(
+        &self,
+        at: Location,
+        conditions: Preconditions,
+    ) -> Result<Deletion, Problem> {
+        let inner = Arc::clone(&self.0);
+        to_the_end(async move {
+            inner.ready().await?;
+            let claim = inner.quotas.begin_removal(&at.space).await;
+            let mut claim = claim.map_err(refused)?;
+            let _changing = inner.locks.change(&[&at]).await;
+            let old = inner.size(&at, &claim).await?;
+            inner.removed(&at, &conditions, &mut claim, old).await
+        })
+        .await
+    }
+}
+
+impl Room {
+    /// Sees to it that there is room for `bytes` in all, less what the object in this place has now.
+    pub(crate) async fn make(&mut self, bytes: u64) -> Result<(), Problem> {
+        let more = bytes.saturating_sub(self.replaced.unwrap_or_default());
+        match self.claim.cover(more) {
+            Ok(()) => Ok(()),
+            Err(_) if self.replaced.is_none() => {
+                let old = self.changes.0.size(&self.at, &self.claim).await?;
+                self.replaced = Some(old);
+                let more = bytes.saturating_sub(old);
+                self.claim.cover(more).map_err(exceeded)
+            }
+            Err(error) => Err(exceeded(error)),
+        }
+    }
+
+    /// Carries `commit` out, which stores `size` bytes in this place or nothing; `None` where it finds that
+    /// it was carried out before.
+    pub(crate) async fn fill(
+        self,
+        size: u64,
+        commit: impl Future<Output = Result<Option<Committed>, StorageError>> + Send + 'static,
+    ) -> Result<Option<Committed>, FillError> {
+        to_the_end(async move {
+            let Self {
+                changes: Changes(inner),
+                at,
+                via,
+                mut claim,
+                ..
+            } = self;
+            let _changing = inner.locks.change(&[&at]).await;
+            let old = inner.size(&at, &claim).await?;
+            inner.ready().await?;
+            claim.cover(size.saturating_sub(old)).map_err(exceeded)?;
+            let change = Change {
+                action: Action::Put,
+                at: &at,
+                from: None,
+                via,
+            };
+            match commit.await {
+                Ok(committed) => {
+                    match &committed {
+                        Some(Committed::Stored { object, replaced }) => {
+                            claim.stored(object.size, old);
+                            inner.stored(change, object, *replaced).await?;
+                        }
+                        // Whoever carried it out may have died before it was written down.
+                        None => inner.half_done(change, &mut claim, old).await,
+                        Some(Committed::ConditionFailed(_) | Committed::DigestMismatch) => {}
+                    }
+                    Ok(committed)
+                }
+                Err(error) => {
+                    inner.half_done(change, &mut claim, old).await;
+                    Err(error.into())
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// Why a place was not filled.
+#[derive(Debug)]
+pub(crate) enum FillError {
+    /// There is no room, or it could not be written down.
+    Refused(Problem),
+    Storage(StorageError),
+}
+
+impl From<Problem> for FillError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<StorageError> for FillError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<FillError> for Problem {
+    fn from(error: FillError) -> Self {
+        match error {
+            FillError::Refused(problem) => problem,
+            FillError::Storage(error) => failed(error),
+        }
+    }
+}
+
+impl Inner {
+    async fn copied(
+        &self,
+        change: Change<'_>,
+        from: &Location,
+        conditions: Preconditions,
+        claim: &mut Claim,
+        old: u64,
+    ) -> Result<Copied, Problem> {
+        match copy_object(&*self.storage, from, change.at, conditions).await {
+            Ok(copied) => {
+                if let Copied::Stored {
+                    object, replaced, ..
+                } = &copied
+                {
+                    claim.stored(object.size, old);
+                    self.stored(change, object, *replaced).await?;
+                }
+                Ok(copied)
+            }
+            Err(error) => {
+                self.half_done(change, claim, old).await;
+                Err(failed(error))
+            }
+        }
+    }
+
+    async fn removed(
+        &self,
+        at: &Location,
+        conditions: &Preconditions,
+        claim: &mut Claim,
+        old: u64,
+    ) -> Result<Deletion, Problem> {
+        let change = Change {
+            action: Action::Delete,
+            at,
+            from: None,
+            via: Via::Token,
+        };
+        match self.storage.delete(at, conditions).await {
+            Ok(deletion) => {
+                if deletion == Deletion::Deleted {
+                    claim.stored(0, old);
+                    self.note(change.entry(Outcome::Deleted, None)).await?;
+                }
+                Ok(deletion)
+            }
+            Err(error) => {
+                self.half_done(change, claim, old).await;
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// Before a change: whether it could be written down.
+    async fn ready(&self) -> Result<(), Problem> {
+        self.audit.ready().await.map_err(|Unavailable| {
+            let detail =
+                "the audit log cannot be written, so nothing is changed: tell the operator";
+            Problem::unavailable("audit_unavailable", detail, RETRY_AFTER_SECONDS)
+        })
+    }
+
+    async fn stored(
+        &self,
+        change: Change<'_>,
+        object: &Object,
+        replaced: Replaced,
+    ) -> Result<(), Problem> {
+        let outcome = match replaced {
+            Replaced::Nothing => Outcome::Created,
+            Replaced::Object => Outcome::Replaced,
+        };
+        self.note(change.entry(outcome, Some(object))).await
+    }
+
+    /// After a change.
+    async fn note(&self, entry: Entry) -> Result<(), Problem> {
+        self.audit.write(entry).await.map_err(|Unavailable| {
+            let detail = "the change was made, but could not be written into the audit log: tell the operator";
+            Problem::unavailable("audit_unavailable", detail, RETRY_AFTER_SECONDS)
+        })
+    }
+
+    /// After a failure that may have changed the object or not.
+    async fn half_done(&self, change: Change<'_>, claim: &mut Claim, old: u64) {
+        // The failure is told already.
+        let _ = self.note(change.entry(Outcome::Unknown, None)).await;
+        if claim.counts()
+            && let Ok(current) = self.current(change.at).await
+        {
+            claim.stored(current.map_or(0, |object| object.size), old);
+        }
+    }
+
+    /// Bytes of the object at `at`, where anybody counts them.
+    async fn size(&self, at: &Location, claim: &Claim) -> Result<u64, Problem> {
+        if !claim.counts() {
+            return Ok(0);
+        }
+        let current = self.current(at).await.map_err(failed)?;
+        Ok(current.map_or(0, |object| object.size))
+    }
+
+    /// A damaged object counts for nothing: nobody can say how large it is.
+    async fn current(&self, at: &Location) -> Result<Option<Object>, StorageError> {
+        match self.storage.stat(at).await {
+            Err(StorageError::Damaged(_)) => Ok(None),
+            stat => stat,
+        }
+    }
+}
+
+/// What is done, where, and by what right.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    action: Action,
+    at: &'a Location,
+    from: Option<&'a Location>,
+    via: Via,
+}
+
+impl Change<'_> {
+    fn entry(&self, outcome: Outcome, object: Option<&Object>) -> Entry {
+        let space = &self.at.space;
+        Entry {
+            request_id: request_id::current().map(|id| id.as_str().to_owned()),
+            app: space.app_id().to_owned(),
+            sub: space.subject().to_owned(),
+            via: self.via,
+            action: self.action,
+            key: self.at.key.as_str().to_owned(),
+            from: self.from.map(|from| from.key.as_str().to_owned()),
+            size: object.map(|object| object.size),
+            sha256: object.map(|object| object.sha256.to_hex()),
+            outcome,
+        }
+    }
+}
+
+/// In a task of its own, under the same request id: what has begun is not left half counted.
+async fn to_the_end<T: Send + 'static, E: From<Problem> + Send + 'static>(
+    work: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
+    let task = match request_id::current() {
+        Some(id) => tokio::spawn(id.scope(work)),
+        None => tokio::spawn(work),
+    };
+    task.await.map_err(|_| Problem::internal())?
+}
+
+fn refused(error: QuotaError) -> Problem {
+    match error {
+        QuotaError::Exceeded(error) => exceeded(error),
+        QuotaError::Unknown => Problem::unavailable(
+            "quota_unknown",
+            "what is stored already is still being counted: try again",
+            RETRY_AFTER_SECONDS,
+        ),
+    }
+}
+
+/// RFC 4918 11.5. Of the app's quota nothing more is told: others have their part in it.
+fn exceeded(error: Exceeded) -> Problem {
+    let status = StatusCode::INSUFFICIENT_STORAGE;
+    match error {
+        Exceeded::User { limit_bytes } => Problem::new(
+            status,
+            "quota_exceeded",
+            format!(
+                "there is no room for this in the {limit_bytes} bytes that a user may store: remove something first"
+            ),
+        )
+        .with("quota", "user")
+        .with("limit_bytes", limit_bytes),
+        Exceeded::App => Problem::new(
+            status,
+            "quota_exceeded",
+            "there is no room for this in what the whole app may store: tell its operator",
+        )
+        .with("quota", "app"),
+    }
+}

@@ -1,0 +1,177 @@
+//! Gives links that open one object for a while, to those who could open it themselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use dailey_http::{Problem, body};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::links::now_seconds;
+use super::openapi::{BodyRefusals, ProblemBody, Refusals};
+use super::{App, MAX_JSON_BYTES, failed, key_text};
+use crate::access::Scope;
+use crate::link::Link;
+use crate::storage::{LinkMethod, LinkRequest, Location, MAX_LINK_SECONDS};
+
+/// Life of a link when the request does not say.
+const DEFAULT_LINK_SECONDS: i64 = 15 * 60;
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LinkWanted)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    key: String,
+    method: Method,
+    /// Seconds, 1 to 86400.
+    #[serde(default = "default_seconds")]
+    expires_in: i64,
+    /// What must be sent with a PUT: `content-type`, and `if-none-match` with `*`.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = LinkMethod)]
+enum Method {
+    #[serde(rename = "GET")]
+    Get,
+    #[serde(rename = "PUT")]
+    Put,
+}
+
+/// A link, and how it is followed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Link)]
+struct LinkBody {
+    url: String,
+    method: &'static str,
+    /// What must be sent with it.
+    headers: BTreeMap<String, String>,
+    /// RFC 3339.
+    expires_at: Option<String>,
+}
+
+fn default_seconds() -> i64 {
+    DEFAULT_LINK_SECONDS
+}
+
+/// Make a link
+///
+/// `POST /api/media-ops/presign`: a link that opens one object without a token, for up to a day.
+#[utoipa::path(post, path = "/api/media-ops/presign", operation_id = "presign", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "The link", body = LinkBody),
+    (status = 400, description = "`key_invalid`, `expires_in_invalid`, `link_headers_invalid`, `host_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn presign(
+    State(app): State<App>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Body,
+) -> Result<Json<LinkBody>, Problem> {
+    let token = app.access.token(&headers).await?;
+    let wanted: Wanted = match body::json(&headers, body, MAX_JSON_BYTES).await {
+        Ok(wanted) => wanted,
+        Err(problem) => {
+            // Counted like any other: which scope was meant cannot be told.
+            let reads = app.access.open(&token, Scope::Read);
+            reads.or_else(|_| app.access.open(&token, Scope::Write))?;
+            return Err(problem);
+        }
+    };
+    let (method, scope) = match wanted.method {
+        Method::Get => (LinkMethod::Get, Scope::Read),
+        Method::Put => (LinkMethod::Put, Scope::Write),
+    };
+    let space = app.access.open(&token, scope)?;
+    let seconds = u64::try_from(wanted.expires_in)
+        .ok()
+        .filter(|seconds| (1..=MAX_LINK_SECONDS).contains(seconds))
+        .ok_or_else(|| {
+            bad_request(
+                "expires_in_invalid",
+                "`expires_in` is not a number of seconds from 1 to 86400",
+            )
+        })?;
+    let key = key_text(wanted.key)?;
+    let mut link = LinkRequest {
+        at: Location { space, key },
+        method,
+        expires_in: Duration::from_secs(seconds),
+        content_type: None,
+        create_only: false,
+    };
+    lay_down(&mut link, wanted.headers)?;
+
+    let expires = now_seconds() + seconds;
+    let mut to_send = BTreeMap::new();
+    if let Some(value) = link
+        .content_type
+        .as_ref()
+        .and_then(|value| value.to_str().ok())
+    {
+        to_send.insert("content-type".to_owned(), value.to_owned());
+    }
+    if link.create_only {
+        to_send.insert("if-none-match".to_owned(), "*".to_owned());
+    }
+    let url = if let Some(signed) = app.storage.presign(&link).await.map_err(failed)? {
+        to_send.extend(signed.headers);
+        signed.url
+    } else {
+        let origin = app.link_base.of(&extensions, &headers)?;
+        let link = Link {
+            at: link.at,
+            method,
+            expires,
+            content_type: link.content_type,
+            create_only: link.create_only,
+        };
+        origin + &link.write(&app.link_secret)
+    };
+    let expires_at = i64::try_from(expires)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    Ok(Json(LinkBody {
+        url,
+        method: method.as_str(),
+        headers: to_send,
+        expires_at: expires_at.map(|time| time.to_string()),
+    }))
+}
+
+fn lay_down(link: &mut LinkRequest, headers: BTreeMap<String, String>) -> Result<(), Problem> {
+    let invalid = || {
+        bad_request(
+            "link_headers_invalid",
+            "`headers` is for a PUT, and takes `content-type` and `if-none-match` (`*`), each once",
+        )
+    };
+    if link.method == LinkMethod::Get && !headers.is_empty() {
+        return Err(invalid());
+    }
+    for (name, value) in headers {
+        if name.eq_ignore_ascii_case("content-type") && link.content_type.is_none() {
+            let mut sent = HeaderMap::new();
+            let value = HeaderValue::try_from(value).map_err(|_| invalid())?;
+            sent.insert(http::header::CONTENT_TYPE, value.clone());
+            // A type that no PUT could be sent with.
+            crate::description::Description::read(&sent).map_err(|_| invalid())?;
+            link.content_type = Some(value);
+        } else if name.eq_ignore_ascii_case("if-none-match") && value == "*" && !link.create_only {
+            link.create_only = true;
+        } else {
+            return Err(invalid());
+        }
+    }
+    Ok(())
+}
+
+fn bad_request(code: &'static str, detail: &'static str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, code, detail)
+}

@@ -1,0 +1,206 @@
+//! A POST with an `Idempotency-Key` is carried out once, however often it is sent.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::service::{APP, Limits, Service, header, json as body, problem};
+
+async fn post(service: &Service, operation: &str, key: &str, wanted: &Value) -> Response {
+    service
+        .request(Method::POST, &format!("/api/media-ops/{operation}"))
+        .header("content-type", "application/json")
+        .header("idempotency-key", key)
+        .body(wanted.to_string())
+        .send()
+        .await
+        .unwrap()
+}
+
+fn replayed(response: &Response) -> bool {
+    header(response, "idempotency-replayed") == "true"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_answer_is_given_again_and_nothing_is_done_twice() {
+    let mut service = Service::start().await;
+    for key in ["a", "b", "c", "p/1"] {
+        service.put(key, b"x").await;
+    }
+    let operations = [
+        ("copy", json!({ "from": "a", "to": "a2" }), 201),
+        ("move", json!({ "from": "b", "to": "b2" }), 201),
+        ("delete", json!({ "keys": ["c"] }), 200),
+        ("presign", json!({ "key": "a", "method": "GET" }), 200),
+        ("copy", json!({ "from": "none", "to": "x" }), 404),
+        ("copy", json!({ "from": "a" }), 422),
+    ];
+    let mut first = Vec::new();
+    for (number, (operation, wanted, status)) in operations.iter().enumerate() {
+        let answer = post(&service, operation, &format!("key-{number}"), wanted).await;
+        assert_eq!(answer.status(), *status, "{operation}");
+        assert!(!replayed(&answer));
+        let kept = ["etag", "content-type", "repr-digest", "cache-control"];
+        let kept = kept.map(|name| header(&answer, name).to_owned());
+        first.push((kept, answer.text().await.unwrap()));
+    }
+    for restarted in [false, true] {
+        if restarted {
+            service.child.signal(testbed::Signal::Kill).unwrap();
+            service.child.stop(Duration::from_secs(20)).unwrap();
+            service.restart();
+        }
+        for (number, (operation, wanted, status)) in operations.iter().enumerate() {
+            let again = post(&service, operation, &format!("key-{number}"), wanted).await;
+            assert_eq!(again.status(), *status, "{operation}");
+            assert!(replayed(&again), "{operation}");
+            let (kept, text) = &first[number];
+            let names = ["etag", "content-type", "repr-digest", "cache-control"];
+            assert_eq!(&names.map(|name| header(&again, name).to_owned()), kept);
+            assert_eq!(&again.text().await.unwrap(), text, "{operation}");
+        }
+    }
+    // Without the key it is another request.
+    let again = service.post("/api/media-ops/copy", &operations[0].1).await;
+    assert_eq!(problem(again).await, (409, "object_exists".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_belongs_to_one_request_of_one_subject() {
+    let service = Service::start().await;
+    service.put("a", b"x").await;
+    let wanted = json!({ "from": "a", "to": "b" });
+    assert_eq!(post(&service, "copy", "k", &wanted).await.status(), 201);
+    for (operation, wanted) in [
+        ("copy", json!({ "from": "a", "to": "c" })),
+        ("move", wanted.clone()),
+        ("copy", json!({ "to": "b", "from": "a", "overwrite": true })),
+    ] {
+        let other = post(&service, operation, "k", &wanted).await;
+        let expected = (422, "idempotency_key_reused".into());
+        assert_eq!(problem(other).await, expected, "{operation} {wanted}");
+    }
+    // The quotes of a structured field are not part of the key.
+    assert!(replayed(&post(&service, "copy", "\"k\"", &wanted).await));
+    let theirs = service.token().claim("sub", "user-2");
+    let theirs = service
+        .request_as(Method::POST, "/api/media-ops/copy", &theirs)
+        .header("content-type", "application/json")
+        .header("idempotency-key", "k")
+        .body(wanted.to_string());
+    assert_eq!(theirs.send().await.unwrap().status(), 404);
+    for key in ["", "a b", &"k".repeat(256), "\"a", "\u{e9}"] {
+        let refused = post(&service, "copy", key, &wanted).await;
+        let expected = (400, "idempotency_key_invalid".into());
+        assert_eq!(problem(refused).await, expected, "{key}");
+    }
+    let nobody = service.bare(Method::POST, "/api/media-ops/copy");
+    let nobody = nobody.header("idempotency-key", "k").send().await.unwrap();
+    assert_eq!(nobody.status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_one_is_carried_out() {
+    let service = Service::start().await;
+    service.put("a", b"x").await;
+    for round in 0..5 {
+        let wanted = json!({ "from": "a", "to": format!("to-{round}") });
+        let key = format!("key-{round}");
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let asked = service
+                .request(Method::POST, "/api/media-ops/copy")
+                .header("content-type", "application/json")
+                .header("idempotency-key", &key)
+                .body(wanted.to_string());
+            tasks.spawn(async move { asked.send().await.unwrap() });
+        }
+        let mut first = 0;
+        while let Some(answer) = tasks.join_next().await {
+            let answer = answer.unwrap();
+            if answer.status() == 201 {
+                first += u32::from(!replayed(&answer));
+                continue;
+            }
+            assert_eq!(header(&answer, "retry-after"), "1");
+            let expected = (409, "idempotency_in_progress".into());
+            assert_eq!(problem(answer).await, expected);
+        }
+        assert_eq!(first, 1);
+        assert!(replayed(&post(&service, "copy", &key, &wanted).await));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_left_before_the_answer_finds_it_later() {
+    let service = Service::start().await;
+    let large = service.request(Method::PUT, "/api/media/large");
+    let large = large.body(vec![7; 60_000_000]).send().await.unwrap();
+    assert_eq!(large.status(), 201);
+    let wanted = json!({ "from": "large", "to": "copy" });
+    let text = wanted.to_string();
+    let head = format!(
+        "POST /api/media-ops/copy HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\nidempotency-key: k\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{text}",
+        service.bearer(&service.token()),
+        text.len()
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", service.port))
+        .await
+        .unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let records = service
+        .folder
+        .path()
+        .join("data/media/objects/.d/idempotency.d");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !records.exists() {
+        assert!(Instant::now() < deadline, "the request never began");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(stream);
+    let answer = loop {
+        let answer = post(&service, "copy", "k", &wanted).await;
+        if header(&answer, "retry-after").is_empty() {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "still under way");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(replayed(&answer));
+    assert_eq!(answer.status(), 201);
+    assert_eq!(body(answer).await["size"], 60_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_of_the_service_is_not_kept() {
+    let service = Service::start().await;
+    service.put("a", b"x").await;
+    let objects = service.folder.path().join("data/media/objects");
+    let file = objects.join(format!("{APP}.d/user-1.d/a.o"));
+    std::fs::write(&file, "no object").unwrap();
+    let wanted = json!({ "from": "a", "to": "b" });
+    let failed = post(&service, "copy", "k", &wanted).await;
+    assert_eq!(problem(failed).await, (500, "object_damaged".into()));
+    service.put("a", b"x").await;
+    let copied = post(&service, "copy", "k", &wanted).await;
+    assert_eq!((copied.status().as_u16(), replayed(&copied)), (201, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_a_key_counts_once() {
+    let service = Service::start_with(Limits::On).await;
+    service.put("a", b"x").await;
+    let wanted = json!({ "from": "a", "to": "b" });
+    for (number, remaining) in [(0, 28), (1, 27)] {
+        let answer = post(&service, "copy", &format!("k{number}"), &wanted).await;
+        let limit = header(&answer, "ratelimit").to_owned();
+        assert!(
+            limit.starts_with(&format!("\"write\";r={remaining};")),
+            "{limit}"
+        );
+    }
+}

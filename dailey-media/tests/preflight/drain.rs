@@ -1,0 +1,77 @@
+//! Asked to stop, production says so first, goes on for a while, finishes what it has, and ends well.
+
+use std::time::{Duration, Instant};
+
+use dailey_auth::testing::TokenBuilder;
+use testbed::{Child, Signal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::ground::{APP, Ground};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn drains(signal: Signal) {
+    let ground = Ground::new().await;
+    let mut command = ground.command();
+    command.arg("serve");
+    let log = ground.path("log");
+    let mut child = Child::start("dailey-media", command, &log).unwrap();
+    let health = format!("http://{}/health", ground.address());
+    testbed::wait_for_http(&mut child, &health, PATIENCE).unwrap();
+
+    let token = TokenBuilder::new(&ground.core.url(), APP).claim("scope", "media:write");
+    let token = token.sign(&ground.core.key);
+    let mut upload = TcpStream::connect(ground.address()).await.unwrap();
+    let head = format!(
+        "PUT /api/media/a HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-length: 4\r\n\r\nab",
+        ground.address()
+    );
+    upload.write_all(head.as_bytes()).await.unwrap();
+
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client.pool_max_idle_per_host(0).build().unwrap();
+    let asked = Instant::now();
+    child.signal(signal).unwrap();
+    // It still takes connections, and tells whoever routes traffic to go elsewhere.
+    let told = loop {
+        let answer = client.get(&health).send().await.unwrap();
+        if answer.status() == 503 {
+            break answer.text().await.unwrap();
+        }
+        assert!(asked.elapsed() < Duration::from_secs(4), "still well");
+    };
+    assert!(told.contains("\"process\":\"draining\""), "{told}");
+    let live = client.get(format!("{health}/live")).send().await.unwrap();
+    assert_eq!(live.status(), 200);
+
+    while TcpStream::connect(ground.address()).await.is_ok() {
+        assert!(asked.elapsed() < PATIENCE, "still listening");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(asked.elapsed() >= Duration::from_secs(5), "no lame duck");
+    // Nobody new, but what was begun is finished.
+    assert!(child.exited().is_none(), "{}", child.log_tail(20));
+    upload.write_all(b"cd").await.unwrap();
+    let mut answer = String::new();
+    upload.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    let ended = loop {
+        if let Some(status) = child.exited() {
+            break status;
+        }
+        assert!(asked.elapsed() < PATIENCE, "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(ended.code(), Some(0), "{}", child.log_tail(20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_lets_requests_under_way_finish() {
+    drains(Signal::Terminate).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigint_lets_requests_under_way_finish() {
+    drains(Signal::Interrupt).await;
+}

@@ -1,0 +1,10 @@
+//! What the edge promises, seen from outside.
+
+#![allow(clippy::unwrap_used)]
+
+mod closed;
+mod forwarded;
+mod limits;
+mod objects;
+mod smuggling;
+mod ways_in;

@@ -1,0 +1,5 @@
+//! The pages of `docs/`, as they are written.
+
+#![allow(clippy::unwrap_used)]
+
+mod operate;
