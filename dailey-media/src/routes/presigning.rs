@@ -47,7 +47,7 @@ enum Method {
 /// A link, and how it is followed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Link)]
-struct LinkBody {
+pub(super) struct LinkBody {
     url: String,
     method: &'static str,
     /// What must be sent with it.

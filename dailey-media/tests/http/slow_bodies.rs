@@ -61,7 +61,11 @@ impl Scene {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("dailey-media.toml");
         let root = folder.path().join("media");
-        std::fs::write(&config, format!("[storage.local]\nroot = {root:?}\n")).unwrap();
+        std::fs::write(
+            &config,
+            format!("[storage.local]\nroot = '{}'\n", root.display()),
+        )
+        .unwrap();
         let lookup = |key: &str| match key {
             "DAILEY_ENV" => Some("development".to_owned()),
             "JWT_ISSUER" => Some(ISSUER.to_owned()),
