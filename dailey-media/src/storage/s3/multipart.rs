@@ -120,6 +120,13 @@ impl Multipart {
             .await;
     }
 
+    /// As if the process ended here; the upload's own id.
+    #[cfg(test)]
+    pub(super) fn crash(mut self) -> String {
+        self.is_open = false;
+        self.upload.clone()
+    }
+
     fn record(&self) -> Path {
         Path::from(format!("{FOLDER}/{}", self.id))
     }
