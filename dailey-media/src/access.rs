@@ -15,14 +15,23 @@ use crate::rate::RateLimits;
 pub(crate) enum Scope {
     Read,
     Write,
+    /// More bytes for an upload that was begun with [`Scope::Write`].
+    Append,
+    /// How far an upload is: for who may write as well as for who may read.
+    Progress,
 }
 
 impl Scope {
     fn as_str(self) -> &'static str {
         match self {
-            Self::Read => "media:read",
-            Self::Write => "media:write",
+            Self::Read | Self::Progress => "media:read",
+            Self::Write | Self::Append => "media:write",
         }
+    }
+
+    fn is_in(self, token: &Verified) -> bool {
+        token.has_scope(self.as_str())
+            || (self == Self::Progress && token.has_scope(Self::Write.as_str()))
     }
 }
 
@@ -96,7 +105,7 @@ impl Access {
 
     /// The space that the token opens, if it has the scope.
     pub(crate) fn open(&self, token: &Verified, scope: Scope) -> Result<Space, Problem> {
-        if !token.has_scope(scope.as_str()) {
+        if !scope.is_in(token) {
             return Err(insufficient(scope));
         }
         let space = self.whose(token)?;

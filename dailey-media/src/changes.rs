@@ -202,12 +202,13 @@ impl Room {
         }
     }
 
-    /// Carries `commit` out, which stores `size` bytes in this place or nothing.
+    /// Carries `commit` out, which stores `size` bytes in this place or nothing; `None` where it finds that
+    /// it was carried out before.
     pub(crate) async fn fill(
         self,
         size: u64,
-        commit: impl Future<Output = Result<Committed, StorageError>> + Send + 'static,
-    ) -> Result<Committed, Problem> {
+        commit: impl Future<Output = Result<Option<Committed>, StorageError>> + Send + 'static,
+    ) -> Result<Option<Committed>, FillError> {
         to_the_end(async move {
             let Self {
                 changes: Changes(inner),
@@ -228,19 +229,53 @@ impl Room {
             };
             match commit.await {
                 Ok(committed) => {
-                    if let Committed::Stored { object, replaced } = &committed {
-                        claim.stored(object.size, old);
-                        inner.stored(change, object, *replaced).await?;
+                    match &committed {
+                        Some(Committed::Stored { object, replaced }) => {
+                            claim.stored(object.size, old);
+                            inner.stored(change, object, *replaced).await?;
+                        }
+                        // Whoever carried it out may have died before it was written down.
+                        None => inner.half_done(change, &mut claim, old).await,
+                        Some(Committed::ConditionFailed(_) | Committed::DigestMismatch) => {}
                     }
                     Ok(committed)
                 }
                 Err(error) => {
                     inner.half_done(change, &mut claim, old).await;
-                    Err(failed(error))
+                    Err(error.into())
                 }
             }
         })
         .await
+    }
+}
+
+/// Why a place was not filled.
+#[derive(Debug)]
+pub(crate) enum FillError {
+    /// There is no room, or it could not be written down.
+    Refused(Problem),
+    Storage(StorageError),
+}
+
+impl From<Problem> for FillError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<StorageError> for FillError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<FillError> for Problem {
+    fn from(error: FillError) -> Self {
+        match error {
+            FillError::Refused(problem) => problem,
+            FillError::Storage(error) => failed(error),
+        }
     }
 }
 
@@ -386,9 +421,9 @@ impl Change<'_> {
 }
 
 /// In a task of its own, under the same request id: what has begun is not left half counted.
-async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
+async fn to_the_end<T: Send + 'static, E: From<Problem> + Send + 'static>(
+    work: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
     let task = match request_id::current() {
         Some(id) => tokio::spawn(id.scope(work)),
         None => tokio::spawn(work),

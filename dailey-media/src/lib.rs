@@ -30,6 +30,7 @@ mod link_base;
 mod link_secret;
 mod metrics;
 mod multipart;
+mod pace;
 mod preconditions;
 pub mod preflight;
 mod pseudonym;
@@ -43,6 +44,7 @@ pub mod server;
 pub mod settings;
 pub mod storage;
 mod upload_slots;
+mod uploads;
 
 pub use description::{Description, DescriptionError};
 pub use digest::Sha256;

@@ -122,6 +122,7 @@ Environment:
                     the key of [storage.s3], where the file does not have it
   AUDIT_LOG_FILE    each change as one hash-chained line of JSON, mode 0600; checked by `audit verify`
   RATE_LIMIT        `off` switches the rate limits off, in development only
+  UPLOAD_EXPIRY_SECONDS  how long a resumable upload may pause [default: 86400, a day]
   RUST_LOG          log levels [default: info]
 
 Signals:

@@ -154,8 +154,12 @@ fn disposition(
     }
 }
 
-/// RFC 6266 4.3: a plain form that every client reads, and the exact one (RFC 8187).
 fn attachment(name: &str) -> String {
+    named("attachment", name)
+}
+
+/// RFC 6266 4.3: a plain form that every client reads, and the exact one (RFC 8187).
+pub(crate) fn named(kind: &str, name: &str) -> String {
     // A name, never a path: what a browser would cut off is not sent.
     let name: String = name
         .chars()
@@ -181,7 +185,7 @@ fn attachment(name: &str) -> String {
             exact.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
         }
     }
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{exact}")
 }
 
 /// The stored directives, but private and untouched on the way: a cache that serves many would

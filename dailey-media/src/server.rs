@@ -27,6 +27,7 @@ use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings, StorageSettings};
 use crate::storage::{self, OpenError, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
+use crate::uploads::{Uploads, sweep_for_ever};
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
@@ -56,6 +57,13 @@ const REQUEST_HEADERS: &[&str] = &[
     "if-range",
     "range",
     "idempotency-key",
+    // tus 1.0.0.
+    "tus-resumable",
+    "upload-checksum",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
+    "x-http-method-override",
 ];
 
 /// Why the service did not start.
@@ -101,7 +109,11 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
 
     let verifier = settings.verifier.builder().build()?;
     let draining = Draining::default();
-    let Service { router, storage } = service(settings, verifier.clone(), draining.clone()).await?;
+    let Service {
+        router,
+        storage,
+        uploads,
+    } = service(settings, verifier.clone(), draining.clone()).await?;
 
     let environment = settings.environment();
     tracing::info!(address = %settings.address, %environment, "listening");
@@ -126,6 +138,7 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
         }
         () = refreshing => {}
         () = sweep(&*storage) => {}
+        () = sweep_for_ever(uploads) => {}
     }
     Ok(())
 }
@@ -145,6 +158,7 @@ pub async fn with_verifier(settings: &Settings, verifier: Verifier) -> Result<Ro
 struct Service {
     router: Router,
     storage: Arc<dyn Storage>,
+    uploads: Uploads,
 }
 
 /// The document of the API, for tests that hold answers to it. Not a promise of this crate.
@@ -180,14 +194,18 @@ async fn service(
         StorageSettings::S3(_) => Writers::Others,
     };
     let quotas = Quotas::new(&settings.limits, writers, Arc::clone(&storage));
+    let changes = Changes::new(Arc::clone(&storage), quotas, audit);
+    let expiry = settings.upload_expiry;
+    let uploads = Uploads::new(Arc::clone(&storage), changes.clone(), expiry);
     let limits = RateLimits::new(settings.rate_limit);
     let pseudonyms = Pseudonyms::new(&link_secret);
     let app = App {
         access: Access::new(verifier, audiences, limits, pseudonyms),
         readiness: Readiness::new(Arc::clone(&storage), own.clone()),
         storage: Arc::clone(&storage),
-        changes: Changes::new(Arc::clone(&storage), quotas, audit),
+        changes,
         upload_slots: Arc::new(UploadSlots::new(&settings.limits)),
+        uploads: uploads.clone(),
         limits: settings.limits,
         link_secret: Arc::new(link_secret),
         link_base: LinkBase::new(
@@ -209,7 +227,11 @@ async fn service(
         .cors(cors)
         .edge(edge(settings))
         .around(inside);
-    Ok(Service { router, storage })
+    Ok(Service {
+        router,
+        storage,
+        uploads,
+    })
 }
 
 /// Removes what nobody needs any more, now and every hour.

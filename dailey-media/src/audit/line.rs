@@ -43,6 +43,8 @@ pub(crate) enum Via {
     Token,
     /// A link that the subject gave.
     Link,
+    /// A resumable upload that the subject began.
+    Upload,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

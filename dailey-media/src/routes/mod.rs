@@ -8,9 +8,11 @@ pub(crate) mod openapi;
 mod presigning;
 mod reading;
 mod removing;
+mod uploads;
 mod validate;
 mod writing;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,6 +37,7 @@ use crate::representation;
 use crate::settings::Limits;
 use crate::storage::{Object, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
+use crate::uploads::Uploads;
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";
@@ -52,6 +55,7 @@ pub(crate) struct App {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) changes: Changes,
     pub(crate) upload_slots: Arc<UploadSlots>,
+    pub(crate) uploads: Uploads,
     pub(crate) limits: Limits,
     pub(crate) link_secret: Arc<hmac::Key>,
     pub(crate) link_base: LinkBase,
@@ -94,12 +98,32 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
             "/api/auth/validate",
             get(validate::validate).post(validate::validate),
         )
+        .merge(resumable(&app))
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .with_state(app)
         .layer(limited)
         .route("/metrics", metrics.route())
         .route("/openapi.json", openapi::route())
+}
+
+/// Uploads by tus.
+fn resumable(app: &App) -> Router<App> {
+    Router::new()
+        .route(
+            "/api/uploads",
+            post(uploads::create).options(uploads::options),
+        )
+        .route_layer(from_fn_with_state(app.clone(), idempotency::once))
+        .route(
+            "/api/uploads/{id}",
+            axum::routing::head(uploads::head)
+                .patch(uploads::patch)
+                .delete(uploads::delete)
+                .post(uploads::overridden)
+                .options(uploads::options),
+        )
+        .route_layer(axum::middleware::from_fn(uploads::versioned))
 }
 
 /// The POSTs that change something or give something away.
@@ -175,7 +199,12 @@ fn malformed_condition(error: MalformedPrecondition) -> Problem {
 #[allow(clippy::needless_pass_by_value)]
 pub(crate) fn failed(error: StorageError) -> Problem {
     match &error {
-        StorageError::Io(cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
+        StorageError::Io(cause)
+            if matches!(
+                cause.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+            ) =>
+        {
             tracing::error!(%error, "the storage is full");
             Problem::new(
                 StatusCode::INSUFFICIENT_STORAGE,

@@ -5,7 +5,7 @@ use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use http::header;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
@@ -27,6 +27,15 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
         super::copying::copy,
         super::copying::rename,
         super::removing::delete_many,
+        super::presigning::presign,
+        super::links::get,
+        super::links::head,
+        super::links::put,
+        super::uploads::create,
+        super::uploads::head,
+        super::uploads::patch,
+        super::uploads::delete,
+        super::uploads::overridden,
         super::validate::validate,
         validate_post,
         super::health::health,
@@ -39,6 +48,8 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
     tags(
         (name = "objects", description = "One object, by its key"),
         (name = "operations", description = "Several objects, or one from another"),
+        (name = "links", description = "One object for whoever has the link, without a token"),
+        (name = "uploads", description = "Large objects in pieces, by tus 1.0.0"),
         (name = "tokens", description = "What a token is worth"),
         (name = "operation", description = "Health and metrics"),
     )
@@ -60,25 +71,36 @@ pub(crate) fn document() -> Value {
     // A document of texts and lists always serialises; an empty one would be seen by the first reader.
     let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
     let paths = document["paths"].as_object_mut();
-    for item in paths.into_iter().flat_map(Map::values_mut) {
+    for (path, item) in paths.into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            surround(method, &mut operation["responses"]);
+            surround(method, path, &mut operation["responses"]);
         }
     }
     document
 }
 
 /// What every route may answer before its handler is asked.
-fn surround(method: &str, responses: &mut Value) {
-    let problem = json!({ "application/problem+json": {
-        "schema": { "$ref": "#/components/schemas/Problem" },
-    }});
-    for (status, codes) in [
+fn surround(method: &str, path: &str, responses: &mut Value) {
+    let mut codes = vec![
         ("400", "`host_invalid`"),
         ("403", "`https_required`"),
         ("421", "`host_unknown`"),
         ("500", "`internal_error`"),
-    ] {
+    ];
+    if method == "post" && (path.starts_with("/api/media-ops/") || path == "/api/uploads") {
+        codes.extend([
+            ("400", "`idempotency_key_invalid`"),
+            (
+                "409",
+                "`idempotency_in_progress`, `idempotency_answer_not_kept`",
+            ),
+            ("422", "`idempotency_key_reused`"),
+        ]);
+    }
+    let problem = json!({ "application/problem+json": {
+        "schema": { "$ref": "#/components/schemas/Problem" },
+    }});
+    for (status, codes) in codes {
         let response = &mut responses[status];
         let said = response["description"].as_str().unwrap_or_default();
         let separator = if said.is_empty() { "" } else { ", " };
@@ -176,16 +198,38 @@ pub(super) enum Refusals {
     /// `insufficient_scope`, `audience_ambiguous`
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(ProblemBody),
-    /// `rate_limited`; with `Retry-After`
+    /// `rate_limited`, `too_many_uploads`; with `Retry-After`
     #[response(status = 429, content_type = "application/problem+json")]
     Limited(ProblemBody),
     /// `object_damaged`
     #[response(status = 500, content_type = "application/problem+json")]
     Damaged(ProblemBody),
-    /// `keys_unavailable`, `keys_expired`, `storage_unavailable`, `storage_busy`; with `Retry-After`
+    /// `keys_unavailable`, `keys_expired`, `storage_unavailable`, `storage_busy`, `quota_unknown`,
+    /// `audit_unavailable`; with `Retry-After`
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemBody),
-    /// `storage_full`
+    /// `storage_full`, `quota_exceeded`
+    #[response(status = 507, content_type = "application/problem+json")]
+    Full(ProblemBody),
+}
+
+/// What a link may be refused with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum LinkRefusals {
+    /// `link_invalid`, `link_expired`, `link_headers_missing`
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(ProblemBody),
+    /// `rate_limited`, `too_many_uploads`; with `Retry-After`
+    #[response(status = 429, content_type = "application/problem+json")]
+    Limited(ProblemBody),
+    /// `object_damaged`
+    #[response(status = 500, content_type = "application/problem+json")]
+    Damaged(ProblemBody),
+    /// `storage_unavailable`, `storage_busy`, `quota_unknown`, `audit_unavailable`; with `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+    /// `storage_full`, `quota_exceeded`
     #[response(status = 507, content_type = "application/problem+json")]
     Full(ProblemBody),
 }

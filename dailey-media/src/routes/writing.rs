@@ -1,7 +1,5 @@
 //! Takes objects in: streamed, bounded in size and time, checked, and visible only when complete.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -9,8 +7,6 @@ use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use http_body::Body as _;
-use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout};
 
 use super::openapi::{ObjectBody, ProblemBody, Refusals};
 use super::{App, condition_failed, failed, key, listing, malformed_condition};
@@ -19,17 +15,9 @@ use crate::audit::Via;
 use crate::changes::Room;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
+use crate::pace::{Ended, Paced};
 use crate::preconditions::Preconditions;
 use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Target, Upload};
-
-/// Longest pause between two pieces of a body.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
-
-/// Every body has this long, whatever its size.
-const LEAST_TIME: Duration = Duration::from_secs(60);
-
-/// A longer one must come at least this fast, on average.
-const LEAST_BYTES_PER_SECOND: u64 = 64 * 1024;
 
 /// Put an object
 ///
@@ -109,13 +97,15 @@ pub(super) async fn receive_object(
         conditions,
         expected,
     };
-    match room.fill(size, upload.commit(commit)).await? {
-        Committed::Stored { object, replaced } => Ok(stored(&name, &object, replaced)),
-        Committed::ConditionFailed(current) => Err(condition_failed(current.as_ref())),
-        Committed::DigestMismatch => Err(bad_request(
+    let commit = async move { upload.commit(commit).await.map(Some) };
+    match room.fill(size, commit).await? {
+        Some(Committed::Stored { object, replaced }) => Ok(stored(&name, &object, replaced)),
+        Some(Committed::ConditionFailed(current)) => Err(condition_failed(current.as_ref())),
+        Some(Committed::DigestMismatch) => Err(bad_request(
             "digest_mismatch",
             "the bytes that arrived are not those of the digest; nothing was stored: send them again",
         )),
+        None => Err(Problem::internal()),
     }
 }
 
@@ -144,40 +134,29 @@ fn refuse_parts(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Writes the body to `upload`, `most` bytes at most; how many they were.
 async fn receive(
-    mut body: Body,
+    body: Body,
     most: u64,
     room: &mut Room,
     upload: &mut dyn Upload,
 ) -> Result<u64, Problem> {
-    let started = Instant::now();
-    let mut received: u64 = 0;
-    loop {
-        let frame = match timeout(MAX_PAUSE, body.frame()).await {
-            Ok(None) => return Ok(received),
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => {
-                return Err(bad_request(
-                    "body_incomplete",
-                    "the body ended too early; nothing was stored",
-                ));
-            }
-            Err(_) => return Err(too_slow()),
-        };
-        // Trailers say nothing that is kept.
-        let Ok(bytes) = frame.into_data() else {
-            continue;
-        };
-        received += bytes.len() as u64;
-        if received > most {
+    let mut body = Paced::new(body);
+    while let Some(bytes) = body.next().await.map_err(ended)? {
+        if body.came() > most {
             return Err(Problem::body_too_large(most));
         }
-        room.make(received).await?;
-        if started.elapsed()
-            > LEAST_TIME.max(Duration::from_secs(received / LEAST_BYTES_PER_SECOND))
-        {
-            return Err(too_slow());
-        }
+        room.make(body.came()).await?;
         upload.write(bytes).await.map_err(failed)?;
+    }
+    Ok(body.came())
+}
+
+fn ended(why: Ended) -> Problem {
+    match why {
+        Ended::Broken => bad_request(
+            "body_incomplete",
+            "the body ended too early; nothing was stored",
+        ),
+        Ended::TooSlow => too_slow(),
     }
 }
 

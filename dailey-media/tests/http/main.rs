@@ -5,6 +5,7 @@
 
 mod access;
 mod audit;
+mod browser;
 mod cli;
 mod conditions;
 mod crash;
@@ -25,5 +26,7 @@ mod rates;
 mod readiness;
 mod s3;
 mod service;
+mod slow_bodies;
 mod store;
+mod uploads;
 mod witness;

@@ -9,20 +9,29 @@ use serde_json::{Value, json};
 use crate::service::{Service, header, json as body};
 
 /// The routes as they were agreed on.
-const ROUTES: [&str; 14] = [
+const ROUTES: [&str; 23] = [
     "DELETE /api/media/{key}",
+    "DELETE /api/uploads/{id}",
     "GET /api/auth/validate",
+    "GET /api/links/{key}",
     "GET /api/media",
     "GET /api/media/{key}",
     "GET /health",
     "GET /health/live",
     "GET /metrics",
     "GET /openapi.json",
+    "HEAD /api/links/{key}",
     "HEAD /api/media/{key}",
+    "HEAD /api/uploads/{id}",
+    "PATCH /api/uploads/{id}",
     "POST /api/auth/validate",
     "POST /api/media-ops/copy",
     "POST /api/media-ops/delete",
     "POST /api/media-ops/move",
+    "POST /api/media-ops/presign",
+    "POST /api/uploads",
+    "POST /api/uploads/{id}",
+    "PUT /api/links/{key}",
     "PUT /api/media/{key}",
 ];
 

@@ -29,6 +29,15 @@ pub(crate) enum Limits {
     Off,
 }
 
+/// What runs the program.
+enum Program<'a> {
+    Plain,
+    /// Another program, which becomes it.
+    Through(&'a [&'a str]),
+    /// With all its objects on a disk of so many mebibytes.
+    OnASmallDisk(u32),
+}
+
 pub(crate) struct Service {
     pub(crate) child: Child,
     pub(crate) port: u16,
@@ -72,12 +81,18 @@ impl Service {
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
         let store = Store::of_this_run();
-        Self::in_folder(&[], limits, store, |_| Vec::new()).await
+        Self::in_folder(Program::Plain, limits, store, |_| Vec::new()).await
     }
 
     /// With its objects there.
     pub(crate) async fn start_on(store: Store) -> Self {
-        Self::in_folder(&[], Limits::Off, store, |_| Vec::new()).await
+        Self::in_folder(Program::Plain, Limits::Off, store, |_| Vec::new()).await
+    }
+
+    /// Without limits, with more in its environment.
+    pub(crate) async fn start_with_env(environment: &[(&'static str, &str)]) -> Self {
+        let (environment, store) = (owned(environment), Store::of_this_run());
+        Self::in_folder(Program::Plain, Limits::Off, store, |_| environment).await
     }
 
     /// With this configuration file.
@@ -91,13 +106,13 @@ impl Service {
             std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
             Vec::new()
         };
-        Self::in_folder(&[], Limits::Off, store, write).await
+        Self::in_folder(Program::Plain, Limits::Off, store, write).await
     }
 
     /// With an audit log at [`Service::audit_log`].
     pub(crate) async fn audited() -> Self {
         let log = |_: &Path| vec![("AUDIT_LOG_FILE", AUDIT_LOG.to_owned())];
-        Self::in_folder(&[], Limits::Off, Store::of_this_run(), log).await
+        Self::in_folder(Program::Plain, Limits::Off, Store::of_this_run(), log).await
     }
 
     pub(crate) fn audit_log(&self) -> PathBuf {
@@ -106,11 +121,19 @@ impl Service {
 
     /// The program as an argument of another one, which becomes it.
     pub(crate) async fn start_through(wrapper: &[&str], limits: Limits) -> Self {
-        Self::in_folder(wrapper, limits, Store::of_this_run(), |_| Vec::new()).await
+        let (program, store) = (Program::Through(wrapper), Store::of_this_run());
+        Self::in_folder(program, limits, store, |_| Vec::new()).await
+    }
+
+    /// With its limits, for pages of this origin.
+    pub(crate) async fn start_for(origin: &str) -> Self {
+        let environment = owned(&[("CORS_ORIGINS", origin)]);
+        let store = Store::of_this_run();
+        Self::in_folder(Program::Plain, Limits::On, store, |_| environment).await
     }
 
     async fn in_folder(
-        wrapper: &[&str],
+        program: Program<'_>,
         limits: Limits,
         store: Store,
         prepare: impl FnOnce(&Path) -> Vec<(&'static str, String)>,
@@ -120,9 +143,13 @@ impl Service {
         let folder = TempDir::new().unwrap();
         let environment = prepare(folder.path());
         let port = testbed::free_port().unwrap();
-        let program = command_through(wrapper, folder.path(), port);
+        let command = match program {
+            Program::Plain => command(folder.path(), port),
+            Program::Through(wrapper) => command_through(wrapper, folder.path(), port),
+            Program::OnASmallDisk(mebibytes) => on_a_small_disk(folder.path(), port, mebibytes),
+        };
         let child = start(
-            program,
+            command,
             (folder.path(), port),
             &issuer,
             limits,
@@ -143,6 +170,12 @@ impl Service {
         }
     }
 
+    /// The same with all its objects on a file system of `mebibytes`, in a mount namespace of its own.
+    pub(crate) async fn start_on_a_small_disk(mebibytes: u32) -> Self {
+        let program = Program::OnASmallDisk(mebibytes);
+        Self::in_folder(program, Limits::Off, Store::Local, |_| Vec::new()).await
+    }
+
     /// A folder of the store, where objects are local files.
     pub(crate) fn local(&self, name: &str) -> Option<PathBuf> {
         let local = self.store == Store::Local;
@@ -155,6 +188,17 @@ impl Service {
 
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
+        let environment = self.environment.clone();
+        self.start_again(&environment);
+    }
+
+    pub(crate) fn restart_with_env(&mut self, environment: &[(&'static str, &str)]) {
+        self.start_again(&owned(environment));
+    }
+
+    fn start_again(&mut self, environment: &[(&'static str, String)]) {
+        // One that was killed in the middle of a write has its port and its folder a little longer.
+        self.child.stop(START).unwrap();
         self.bear_witness();
         self.child = start(
             command(self.folder.path(), self.port),
@@ -162,7 +206,7 @@ impl Service {
             &self.issuer,
             Limits::Off,
             &self.store,
-            &self.environment,
+            environment,
         );
     }
 
@@ -238,6 +282,34 @@ impl Service {
         stream.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
     }
+}
+
+fn owned(environment: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    let pairs = environment.iter();
+    pairs
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .collect()
+}
+
+/// The program with a mount that only it sees and that ends with it.
+fn on_a_small_disk(folder: &Path, port: u16, mebibytes: u32) -> Command {
+    let root = folder.join("data/media");
+    std::fs::create_dir_all(&root).unwrap();
+    let program = command(folder, port);
+    let mut command = Command::new("unshare");
+    if !rustix::process::getuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    let mount = format!("mount -t tmpfs -o size={mebibytes}m none \"$0\" && exec \"$@\"");
+    command
+        .args(["--mount", "sh", "-c", &mount])
+        .arg(root)
+        .arg(program.get_program())
+        .current_dir(folder);
+    for (name, value) in program.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command
 }
 
 fn start(

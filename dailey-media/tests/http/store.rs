@@ -51,6 +51,17 @@ impl Store {
         }
     }
 
+    /// The address of a bucket that shows what is in it to anybody.
+    pub(crate) fn open_bucket(&self) -> Option<String> {
+        match self {
+            Self::S3 { place, bucket, .. } => match server_at(place)? {
+                (Kind::Moto, port) => Some(format!("http://127.0.0.1:{port}/{bucket}")),
+                (Kind::S3sFs, _) => None,
+            },
+            Self::Local => None,
+        }
+    }
+
     /// Tells DMAPI, by its configuration file and its environment.
     pub(crate) fn configure(&self, folder: &Path, command: &mut Command) {
         let Self::S3 {

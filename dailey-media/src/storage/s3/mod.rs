@@ -7,6 +7,7 @@
 //! | `found` | an object's headers, read and written |
 //! | `digests` | what they do not hold |
 //! | `upload`, `multipart` | writing |
+//! | `resumable` | writing over many requests |
 //! | `reading` | reading |
 //! | `names`, `listing` | lists |
 //! | `presign` | links that the store answers |
@@ -30,6 +31,7 @@ mod names;
 mod presign;
 mod proof;
 mod reading;
+mod resumable;
 mod sweep;
 mod upload;
 
@@ -54,8 +56,8 @@ use self::found::Found;
 use self::reading::{START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
-    Deletion, LinkRequest, ListQuery, Location, Object, Opened, Page, Pending, SignedRequest,
-    Storage, StorageError, Target, Upload,
+    Deletion, LinkRequest, ListQuery, Location, Object, Opened, Page, Pending, Resumable,
+    SignedRequest, Storage, StorageError, Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -146,6 +148,10 @@ impl Storage for S3Storage {
             let upload = S3Upload::new(Arc::clone(&self.inner), target)?;
             Ok(Box::new(upload) as Box<dyn Upload>)
         })
+    }
+
+    fn resumable(&self) -> &dyn Resumable {
+        self
     }
 
     fn delete<'a>(

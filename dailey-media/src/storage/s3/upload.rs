@@ -67,6 +67,23 @@ impl S3Upload {
         })
     }
 
+    /// With parts that were sent before, and the bytes behind them, of `size` bytes together.
+    pub(super) fn resumed(
+        store: Arc<Inner>,
+        target: Target,
+        writing: Writing,
+        size: u64,
+        large: Option<Multipart>,
+        rest: &[u8],
+    ) -> Result<Self, StorageError> {
+        let mut upload = Self::new(store, target)?;
+        upload.writing = writing;
+        upload.size = size;
+        upload.large = large;
+        upload.gathered.add(rest);
+        Ok(upload)
+    }
+
     /// Sends a full part.
     async fn send(&mut self) -> Result<(), StorageError> {
         let payload = self.gathered.take();
@@ -83,9 +100,18 @@ impl S3Upload {
         large.send(payload).await
     }
 
-    async fn committed(mut self, commit: Commit) -> Result<Committed, StorageError> {
+    async fn committed(self, commit: Commit) -> Result<Committed, StorageError> {
         let sha256 = Sha256::from_bytes(self.hash.clone().finish().as_ref());
         let sha256 = sha256.ok_or(StorageError::Damaged("a digest has another length"))?;
+        self.committed_as(sha256, commit).await
+    }
+
+    /// The same where the digest is known.
+    pub(super) async fn committed_as(
+        mut self,
+        sha256: Sha256,
+        commit: Commit,
+    ) -> Result<Committed, StorageError> {
         if commit.expected.is_some_and(|expected| expected != sha256) {
             return Ok(Committed::DigestMismatch);
         }
