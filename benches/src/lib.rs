@@ -11,6 +11,7 @@ use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPubli
 use dailey_auth::testing::{SigningKey, TokenBuilder};
 use dailey_auth::{KeySet, Verifier, VerifierBuilder};
 use data_encoding::BASE64URL_NOPAD;
+use serde_json::Value;
 
 /// How often each row is timed.
 pub const ROUNDS: usize = 25;
@@ -40,17 +41,23 @@ pub fn verifier(key: &SigningKey) -> VerifierBuilder {
 }
 
 /// The bare operation: the key, the signed bytes and the signature are ready.
-pub fn bare_verification<'a>(key: &SigningKey, token: &'a str) -> impl Fn() + use<'a> {
+pub fn bare_verification(key: &SigningKey, token: &str) -> impl Fn() + use<> {
+    bare_verification_of(&key.jwk(), token)
+}
+
+/// The same for a published key.
+pub fn bare_verification_of(jwk: &Value, token: &str) -> impl Fn() + use<> {
     let (signed, signature) = token.rsplit_once('.').expect("three segments");
-    let (key, signature) = (bare_key(key), decode(signature));
+    let (key, signature) = (bare_key(jwk), decode(signature));
+    let signed = signed.to_owned();
     move || {
         key.verify_sig(std::hint::black_box(signed.as_bytes()), &signature)
             .expect("a right signature");
     }
 }
 
-fn bare_key(key: &SigningKey) -> ParsedPublicKey {
-    let n = decode(key.jwk()["n"].as_str().expect("a modulus"));
+fn bare_key(jwk: &Value) -> ParsedPublicKey {
+    let n = decode(jwk["n"].as_str().expect("a modulus"));
     let e = vec![1, 0, 1];
     RsaPublicKeyComponents { n, e }
         .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)

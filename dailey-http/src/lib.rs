@@ -26,6 +26,7 @@ pub mod cors;
 mod deadlines;
 pub mod edge;
 pub mod headers;
+mod linger;
 pub mod listen;
 pub mod logs;
 pub mod metrics;

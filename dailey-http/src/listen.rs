@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use crate::client::TrustedProxies;
 use crate::deadlines::{AnswerBody, PatientStream, Progress};
+use crate::linger::LingeringBody;
 use crate::places::Places;
 
 /// Wait after a failed accept: the usual cause, no free file descriptor, does not go away at once.
@@ -196,7 +197,9 @@ async fn connection(
     );
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = progress.answering();
-        let mut request = request.map(Body::new);
+        let on_demand = request.headers().contains_key(http::header::EXPECT);
+        let lingering = |body| Body::new(LingeringBody::new(body, on_demand));
+        let mut request = request.map(lingering);
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = app.clone().oneshot(request);
         async {

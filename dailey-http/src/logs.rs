@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use dailey_auth::Environment;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tracing_subscriber::EnvFilter;
 
 use crate::request_id::RequestId;
@@ -46,20 +46,27 @@ pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), Settings
     Ok(())
 }
 
-pub(crate) fn access(
-    id: &RequestId,
-    route: &str,
-    method: &Method,
-    status: StatusCode,
-    took: Duration,
-) {
-    let milliseconds = took.as_secs_f64() * 1000.0;
+/// What the access log says of one request. What is `None` is left out.
+pub(crate) struct Access<'a> {
+    pub(crate) id: &'a RequestId,
+    pub(crate) route: &'a str,
+    pub(crate) method: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) took: Duration,
+}
+
+pub(crate) fn access(access: &Access<'_>) {
+    let milliseconds = access.took.as_secs_f64() * 1000.0;
     tracing::info!(
         target: "access",
-        request_id = id.as_str(),
-        route,
-        method = method.as_str(),
-        status = status.as_u16(),
+        request_id = access.id.as_str(),
+        route = access.route,
+        method = access.method,
+        status = access.status.as_u16(),
+        code = access.code,
+        subject = access.subject,
         ms = (milliseconds * 1000.0).round() / 1000.0,
         "answered"
     );

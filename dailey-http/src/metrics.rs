@@ -2,13 +2,18 @@
 //!
 //! Labels come from small fixed sets: the route's template, never a path; known methods only.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use http::{Method, StatusCode, header};
+use hyper::body::{Frame, SizeHint};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,12 +28,32 @@ const DURATION_BUCKETS: [f64; 11] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
 
+/// Smaller bodies of a known size are counted as a whole, others as they move.
+const SMALL_BODY_BYTES: u64 = 64 * 1024;
+
 /// The service's metrics. Cheap to clone; all clones count together.
+///
+/// | name | type | what |
+/// | --- | --- | --- |
+/// | `http_requests_total{route,method,status}` | counter | requests answered |
+/// | `http_request_duration_seconds{route}` | histogram | from a request's head to its response's head |
+/// | `http_request_body_bytes_total{route}` | counter | bytes of bodies that were taken in |
+/// | `http_response_body_bytes_total{route}` | counter | bytes of bodies that were given out |
+/// | `http_problems_total{code}` | counter | refusals, by the code of the problem |
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    families: Families,
+    routes: Arc<RwLock<HashMap<String, Arc<RouteMetrics>>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Families {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram>,
+    received: Family<RouteLabels, Counter>,
+    sent: Family<RouteLabels, Counter>,
+    problems: Family<ProblemLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -43,8 +68,23 @@ struct RouteLabels {
     route: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProblemLabels {
+    code: &'static str,
+}
+
+/// What is counted for one route, at hand without a search by labels.
+#[derive(Debug)]
+pub(crate) struct RouteMetrics {
+    route: String,
+    requests: RwLock<HashMap<(&'static str, u16), Counter>>,
+    duration: Histogram,
+    received: Counter,
+    sent: Counter,
+}
+
 impl Metrics {
-    /// `http_requests_total{route,method,status}` and `http_request_duration_seconds{route}`.
+    /// What every service counts.
     pub fn new() -> Self {
         Self::with(|_| {})
     }
@@ -52,22 +92,48 @@ impl Metrics {
     /// The same and what `register` adds.
     pub fn with(register: impl FnOnce(&mut Registry)) -> Self {
         let mut registry = Registry::default();
-        let requests = Family::default();
-        let durations = Family::new_with_constructor(
-            (|| Histogram::new(DURATION_BUCKETS)) as fn() -> Histogram,
+        let families = Families {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(
+                (|| Histogram::new(DURATION_BUCKETS)) as fn() -> Histogram,
+            ),
+            received: Family::default(),
+            sent: Family::default(),
+            problems: Family::default(),
+        };
+        registry.register(
+            "http_requests",
+            "Requests answered",
+            families.requests.clone(),
         );
-        registry.register("http_requests", "Requests answered", requests.clone());
         registry.register_with_unit(
             "http_request_duration",
             "Time from a request's head to its response's head",
             Unit::Seconds,
-            durations.clone(),
+            families.durations.clone(),
+        );
+        registry.register_with_unit(
+            "http_request_body",
+            "Bytes of request bodies",
+            Unit::Bytes,
+            families.received.clone(),
+        );
+        registry.register_with_unit(
+            "http_response_body",
+            "Bytes of response bodies",
+            Unit::Bytes,
+            families.sent.clone(),
+        );
+        registry.register(
+            "http_problems",
+            "Refusals by code",
+            families.problems.clone(),
         );
         register(&mut registry);
         Self {
             registry: Arc::new(registry),
-            requests,
-            durations,
+            families,
+            routes: Arc::default(),
         }
     }
 
@@ -78,21 +144,43 @@ impl Metrics {
         get(move |request: Request| async move { metrics.answer(&request) })
     }
 
-    pub(crate) fn observe(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
-        let route = route.to_owned();
-        self.durations
-            .get_or_create(&RouteLabels {
-                route: route.clone(),
-            })
-            .observe(took.as_secs_f64());
-        let method = known(method);
-        self.requests
-            .get_or_create(&RequestLabels {
-                route,
-                method,
-                status: status.as_u16(),
-            })
-            .inc();
+    /// There are as many as there are templates.
+    pub(crate) fn of_route(&self, route: &str) -> Arc<RouteMetrics> {
+        // What a panic left is a table all the same.
+        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(route) {
+            return Arc::clone(metrics);
+        }
+        drop(known);
+        let labels = RouteLabels {
+            route: route.to_owned(),
+        };
+        let families = &self.families;
+        let metrics = Arc::new(RouteMetrics {
+            route: route.to_owned(),
+            requests: RwLock::default(),
+            duration: families.durations.get_or_create(&labels).clone(),
+            received: families.received.get_or_create(&labels).clone(),
+            sent: families.sent.get_or_create(&labels).clone(),
+        });
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(routes.entry(route.to_owned()).or_insert(metrics))
+    }
+
+    pub(crate) fn observe(
+        &self,
+        route: &RouteMetrics,
+        method: &'static str,
+        status: StatusCode,
+        problem: Option<&'static str>,
+        took: Duration,
+    ) {
+        route.duration.observe(took.as_secs_f64());
+        route.answered(&self.families.requests, method, status.as_u16());
+        if let Some(code) = problem {
+            let labels = ProblemLabels { code };
+            self.families.problems.get_or_create(&labels).inc();
+        }
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -109,6 +197,84 @@ impl Metrics {
     }
 }
 
+impl RouteMetrics {
+    fn answered(&self, family: &Family<RequestLabels, Counter>, method: &'static str, status: u16) {
+        let known = self.requests.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = known.get(&(method, status)) {
+            counter.inc();
+            return;
+        }
+        drop(known);
+        let labels = RequestLabels {
+            route: self.route.clone(),
+            method,
+            status,
+        };
+        let counter = family.get_or_create(&labels).clone();
+        counter.inc();
+        let mut requests = self
+            .requests
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        requests.insert((method, status), counter);
+    }
+
+    /// The body of a request, counted.
+    pub(crate) fn received(&self, body: Body) -> Body {
+        counted(body, &self.received)
+    }
+
+    /// The body of a response, counted.
+    pub(crate) fn sent(&self, body: Body) -> Body {
+        counted(body, &self.sent)
+    }
+}
+
+fn counted(body: Body, counter: &Counter) -> Body {
+    match body.size_hint().exact() {
+        Some(bytes) if bytes <= SMALL_BODY_BYTES => {
+            counter.inc_by(bytes);
+            body
+        }
+        _ => Body::new(CountedBody {
+            body,
+            counter: counter.clone(),
+        }),
+    }
+}
+
+/// Counts bytes as they move.
+struct CountedBody {
+    body: Body,
+    counter: Counter,
+}
+
+impl HttpBody for CountedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(bytes) = frame.data_ref()
+        {
+            self.counter.inc_by(bytes.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -116,7 +282,7 @@ impl Default for Metrics {
 }
 
 /// The method as a label. A client can invent methods without end; they all count as one.
-fn known(method: &Method) -> &'static str {
+pub(crate) fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

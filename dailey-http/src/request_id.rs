@@ -2,6 +2,7 @@
 //!
 //! It is ours (UUID v7, so that ids sort by time) unless a trusted proxy sent a well-formed one.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,12 +18,24 @@ pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 pub const MAX_BYTES: usize = 64;
 
 tokio::task_local! {
-    static CURRENT: RequestId;
+    static CURRENT: Current;
+}
+
+/// What is known of the request that the current task is answering.
+struct Current {
+    id: RequestId,
+    subject: RefCell<Option<String>>,
 }
 
 /// The id of the request that the current task is answering, inside a [`Stack`](crate::Stack).
 pub fn current() -> Option<RequestId> {
-    CURRENT.try_with(RequestId::clone).ok()
+    CURRENT.try_with(|current| current.id.clone()).ok()
+}
+
+/// Says in the access log whose request the current task is answering. `pseudonym` must be one: a keyed
+/// hash, never the subject itself. Outside of a [`Stack`](crate::Stack) nothing happens.
+pub fn made_by(pseudonym: String) {
+    let _ = CURRENT.try_with(|current| current.subject.replace(Some(pseudonym)));
 }
 
 /// A request's id: 1 to [`MAX_BYTES`] characters of `A-Z a-z 0-9 - _ .`.
@@ -56,7 +69,20 @@ impl RequestId {
 
     /// Answers `future` under this id: [`current`] is this id inside it.
     pub async fn scope<F: Future>(self, future: F) -> F::Output {
-        CURRENT.scope(self, future).await
+        self.observed(future).await.0
+    }
+
+    /// As [`scope`](Self::scope), and gives what [`made_by`] was told, too.
+    pub(crate) async fn observed<F: Future>(self, future: F) -> (F::Output, Option<String>) {
+        let current = Current {
+            id: self,
+            subject: RefCell::new(None),
+        };
+        let answered = async {
+            let output = future.await;
+            (output, CURRENT.with(|current| current.subject.take()))
+        };
+        CURRENT.scope(current, answered).await
     }
 
     fn sent(headers: &HeaderMap) -> Option<Self> {

@@ -16,8 +16,8 @@ use crate::cors::{Cors, Origins};
 use crate::edge::Edge;
 use crate::headers;
 use crate::logs;
-use crate::metrics::Metrics;
-use crate::problem::{self, Problem};
+use crate::metrics::{self, Metrics};
+use crate::problem::{self, Problem, ProblemCode};
 use crate::request_id::{self, RequestId};
 
 /// Route label of requests that no route has taken.
@@ -90,7 +90,7 @@ async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
     let (mut parts, body) = request.into_parts();
     let peer = client::peer(&parts.extensions).map(|peer| peer.ip());
     let id = RequestId::of(&stack.trusted, peer, &parts.headers);
-    let method = parts.method.clone();
+    let method = metrics::known(&parts.method);
     let matched = parts.extensions.get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let origin = stack.cors.allowed(&parts.headers).cloned();
@@ -102,10 +102,12 @@ async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
         parts.extensions.insert(ClientAddress(address));
     }
     parts.extensions.insert(id.clone());
+    let route_metrics = stack.metrics.of_route(route);
+    let body = route_metrics.received(body);
 
-    let mut response = id
+    let (mut response, subject) = id
         .clone()
-        .scope(async {
+        .observed(async {
             let early = stack.edge.refusal(&parts, proto);
             match early.or_else(|| stack.cors.preflight(&parts)) {
                 Some(early) => early,
@@ -119,9 +121,21 @@ async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
     headers::complete(out, proto);
     out.insert(request_id::HEADER, id.header_value());
     let (status, took) = (response.status(), started.elapsed());
-    stack.metrics.observe(route, &method, status, took);
-    logs::access(&id, route, &method, status, took);
-    response
+    let code = response.extensions().get::<ProblemCode>();
+    let code = code.map(|ProblemCode(code)| *code);
+    stack
+        .metrics
+        .observe(&route_metrics, method, status, code, took);
+    logs::access(&logs::Access {
+        id: &id,
+        route,
+        method,
+        status,
+        code,
+        subject: subject.as_deref(),
+        took,
+    });
+    response.map(|body| route_metrics.sent(body))
 }
 
 /// A panic answers 500 to its own request and leaves the others alone.

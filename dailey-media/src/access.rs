@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use dailey_auth::{Verified, Verifier, VerifyError, bearer};
-use dailey_http::Problem;
+use dailey_http::{Problem, request_id};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::key::Space;
+use crate::pseudonym::Pseudonyms;
 use crate::rate::RateLimits;
 
 /// What a route needs to be allowed.
@@ -14,14 +15,23 @@ use crate::rate::RateLimits;
 pub(crate) enum Scope {
     Read,
     Write,
+    /// More bytes for an upload that was begun with [`Scope::Write`].
+    Append,
+    /// How far an upload is: for who may write as well as for who may read.
+    Progress,
 }
 
 impl Scope {
     fn as_str(self) -> &'static str {
         match self {
-            Self::Read => "media:read",
-            Self::Write => "media:write",
+            Self::Read | Self::Progress => "media:read",
+            Self::Write | Self::Append => "media:write",
         }
+    }
+
+    fn is_in(self, token: &Verified) -> bool {
+        token.has_scope(self.as_str())
+            || (self == Self::Progress && token.has_scope(Self::Write.as_str()))
     }
 }
 
@@ -34,6 +44,7 @@ pub(crate) struct Access {
     verifier: Verifier,
     audiences: BTreeSet<String>,
     limits: RateLimits,
+    pseudonyms: Pseudonyms,
 }
 
 impl Access {
@@ -41,11 +52,13 @@ impl Access {
         verifier: Verifier,
         audiences: impl IntoIterator<Item = String>,
         limits: RateLimits,
+        pseudonyms: Pseudonyms,
     ) -> Self {
         Self {
             verifier,
             audiences: audiences.into_iter().collect(),
             limits,
+            pseudonyms,
         }
     }
 
@@ -61,7 +74,9 @@ impl Access {
     pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Verified, VerifyError> {
         let authorization = headers.get_all(header::AUTHORIZATION).iter();
         let token = bearer::required(authorization.map(HeaderValue::as_bytes))?;
-        self.verifier.verify(token).await
+        let verified = self.verifier.verify(token).await?;
+        request_id::made_by(self.pseudonyms.of(verified.claims()));
+        Ok(verified)
     }
 
     /// The space that the request's token opens, if it has the scope.
@@ -90,7 +105,7 @@ impl Access {
 
     /// The space that the token opens, if it has the scope.
     pub(crate) fn open(&self, token: &Verified, scope: Scope) -> Result<Space, Problem> {
-        if !token.has_scope(scope.as_str()) {
+        if !scope.is_in(token) {
             return Err(insufficient(scope));
         }
         let space = self.whose(token)?;

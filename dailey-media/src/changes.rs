@@ -1,11 +1,12 @@
-//! Every change to the objects goes through here: counted against the quotas, one at a time for each
-//! object, and to its end even when the client leaves.
+//! Every change to the objects goes through here: counted against the quotas, written into the audit
+//! log, one at a time for each object, and to its end even when the client leaves.
 
 use std::sync::Arc;
 
 use dailey_http::{Problem, request_id};
 use http::StatusCode;
 
+use crate::audit::{Action, Audit, Entry, Outcome, Unavailable, Via};
 use crate::key_locks::KeyLocks;
 use crate::preconditions::Preconditions;
 use crate::quota::{Claim, Exceeded, QuotaError, Quotas};
@@ -24,6 +25,7 @@ pub(crate) struct Changes(Arc<Inner>);
 struct Inner {
     storage: Arc<dyn Storage>,
     quotas: Quotas,
+    audit: Audit,
     locks: KeyLocks,
 }
 
@@ -44,26 +46,30 @@ pub(crate) enum Moved {
 pub(crate) struct Room {
     changes: Changes,
     at: Location,
+    via: Via,
     claim: Claim,
     /// Bytes of the object in whose place it comes, once that was asked.
     replaced: Option<u64>,
 }
 
 impl Changes {
-    pub(crate) fn new(storage: Arc<dyn Storage>, quotas: Quotas) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, quotas: Quotas, audit: Audit) -> Self {
         Self(Arc::new(Inner {
             storage,
             quotas,
+            audit,
             locks: KeyLocks::default(),
         }))
     }
 
     /// Before the first byte of an object that is to be stored at `at`.
-    pub(crate) async fn room(&self, at: &Location) -> Result<Room, Problem> {
+    pub(crate) async fn room(&self, at: &Location, via: Via) -> Result<Room, Problem> {
+        self.0.ready().await?;
         let claim = self.0.quotas.begin(&at.space).await.map_err(refused)?;
         Ok(Room {
             changes: self.clone(),
             at: at.clone(),
+            via,
             claim,
             replaced: None,
         })
@@ -78,6 +84,7 @@ impl Changes {
     ) -> Result<Copied, Problem> {
         let inner = Arc::clone(&self.0);
         to_the_end(async move {
+            inner.ready().await?;
             let mut claim = inner.quotas.begin(&to.space).await.map_err(refused)?;
             let _changing = inner.locks.change(&[&from, &to]).await;
             let mut old = 0;
@@ -93,7 +100,15 @@ impl Changes {
                 let more = source.size.saturating_sub(old);
                 claim.cover(more).map_err(exceeded)?;
             }
-            inner.copied(&from, &to, conditions, &mut claim, old).await
+            let change = Change {
+                action: Action::Copy,
+                at: &to,
+                from: Some(&from),
+                via: Via::Token,
+            };
+            inner
+                .copied(change, &from, conditions, &mut claim, old)
+                .await
         })
         .await
     }
@@ -108,12 +123,19 @@ impl Changes {
     ) -> Result<Moved, Problem> {
         let inner = Arc::clone(&self.0);
         to_the_end(async move {
+            inner.ready().await?;
             let mut claim = inner.quotas.begin(&to.space).await.map_err(refused)?;
             let _changing = inner.locks.change(&[&from, &to]).await;
             let old = inner.size(&to, &claim).await?;
             // Nothing is claimed: in the end there is no more than before.
+            let change = Change {
+                action: Action::Move,
+                at: &to,
+                from: Some(&from),
+                via: Via::Token,
+            };
             let copied = inner
-                .copied(&from, &to, conditions, &mut claim, old)
+                .copied(change, &from, conditions, &mut claim, old)
                 .await?;
             let (source, object, replaced) = match copied {
                 Copied::Stored {
@@ -153,6 +175,7 @@ impl Changes {
     ) -> Result<Deletion, Problem> {
         let inner = Arc::clone(&self.0);
         to_the_end(async move {
+            inner.ready().await?;
             let claim = inner.quotas.begin_removal(&at.space).await;
             let mut claim = claim.map_err(refused)?;
             let _changing = inner.locks.change(&[&at]).await;
@@ -179,32 +202,47 @@ impl Room {
         }
     }
 
-    /// Carries `commit` out, which stores `size` bytes in this place or nothing.
+    /// Carries `commit` out, which stores `size` bytes in this place or nothing; `None` where it finds that
+    /// it was carried out before.
     pub(crate) async fn fill(
         self,
         size: u64,
-        commit: impl Future<Output = Result<Committed, StorageError>> + Send + 'static,
-    ) -> Result<Committed, Problem> {
+        commit: impl Future<Output = Result<Option<Committed>, StorageError>> + Send + 'static,
+    ) -> Result<Option<Committed>, FillError> {
         to_the_end(async move {
             let Self {
                 changes: Changes(inner),
                 at,
+                via,
                 mut claim,
                 ..
             } = self;
             let _changing = inner.locks.change(&[&at]).await;
             let old = inner.size(&at, &claim).await?;
+            inner.ready().await?;
             claim.cover(size.saturating_sub(old)).map_err(exceeded)?;
+            let change = Change {
+                action: Action::Put,
+                at: &at,
+                from: None,
+                via,
+            };
             match commit.await {
                 Ok(committed) => {
-                    if let Committed::Stored { object, .. } = &committed {
-                        claim.stored(object.size, old);
+                    match &committed {
+                        Some(Committed::Stored { object, replaced }) => {
+                            claim.stored(object.size, old);
+                            inner.stored(change, object, *replaced).await?;
+                        }
+                        // Whoever carried it out may have died before it was written down.
+                        None => inner.half_done(change, &mut claim, old).await,
+                        Some(Committed::ConditionFailed(_) | Committed::DigestMismatch) => {}
                     }
                     Ok(committed)
                 }
                 Err(error) => {
-                    inner.recount(&at, &mut claim, old).await;
-                    Err(failed(error))
+                    inner.half_done(change, &mut claim, old).await;
+                    Err(error.into())
                 }
             }
         })
@@ -212,24 +250,57 @@ impl Room {
     }
 }
 
+/// Why a place was not filled.
+#[derive(Debug)]
+pub(crate) enum FillError {
+    /// There is no room, or it could not be written down.
+    Refused(Problem),
+    Storage(StorageError),
+}
+
+impl From<Problem> for FillError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<StorageError> for FillError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<FillError> for Problem {
+    fn from(error: FillError) -> Self {
+        match error {
+            FillError::Refused(problem) => problem,
+            FillError::Storage(error) => failed(error),
+        }
+    }
+}
+
 impl Inner {
     async fn copied(
         &self,
+        change: Change<'_>,
         from: &Location,
-        to: &Location,
         conditions: Preconditions,
         claim: &mut Claim,
         old: u64,
     ) -> Result<Copied, Problem> {
-        match copy_object(&*self.storage, from, to, conditions).await {
+        match copy_object(&*self.storage, from, change.at, conditions).await {
             Ok(copied) => {
-                if let Copied::Stored { object, .. } = &copied {
+                if let Copied::Stored {
+                    object, replaced, ..
+                } = &copied
+                {
                     claim.stored(object.size, old);
+                    self.stored(change, object, *replaced).await?;
                 }
                 Ok(copied)
             }
             Err(error) => {
-                self.recount(to, claim, old).await;
+                self.half_done(change, claim, old).await;
                 Err(failed(error))
             }
         }
@@ -242,24 +313,63 @@ impl Inner {
         claim: &mut Claim,
         old: u64,
     ) -> Result<Deletion, Problem> {
+        let change = Change {
+            action: Action::Delete,
+            at,
+            from: None,
+            via: Via::Token,
+        };
         match self.storage.delete(at, conditions).await {
             Ok(deletion) => {
                 if deletion == Deletion::Deleted {
                     claim.stored(0, old);
+                    self.note(change.entry(Outcome::Deleted, None)).await?;
                 }
                 Ok(deletion)
             }
             Err(error) => {
-                self.recount(at, claim, old).await;
+                self.half_done(change, claim, old).await;
                 Err(failed(error))
             }
         }
     }
 
+    /// Before a change: whether it could be written down.
+    async fn ready(&self) -> Result<(), Problem> {
+        self.audit.ready().await.map_err(|Unavailable| {
+            let detail =
+                "the audit log cannot be written, so nothing is changed: tell the operator";
+            Problem::unavailable("audit_unavailable", detail, RETRY_AFTER_SECONDS)
+        })
+    }
+
+    async fn stored(
+        &self,
+        change: Change<'_>,
+        object: &Object,
+        replaced: Replaced,
+    ) -> Result<(), Problem> {
+        let outcome = match replaced {
+            Replaced::Nothing => Outcome::Created,
+            Replaced::Object => Outcome::Replaced,
+        };
+        self.note(change.entry(outcome, Some(object))).await
+    }
+
+    /// After a change.
+    async fn note(&self, entry: Entry) -> Result<(), Problem> {
+        self.audit.write(entry).await.map_err(|Unavailable| {
+            let detail = "the change was made, but could not be written into the audit log: tell the operator";
+            Problem::unavailable("audit_unavailable", detail, RETRY_AFTER_SECONDS)
+        })
+    }
+
     /// After a failure that may have changed the object or not.
-    async fn recount(&self, at: &Location, claim: &mut Claim, old: u64) {
+    async fn half_done(&self, change: Change<'_>, claim: &mut Claim, old: u64) {
+        // The failure is told already.
+        let _ = self.note(change.entry(Outcome::Unknown, None)).await;
         if claim.counts()
-            && let Ok(current) = self.current(at).await
+            && let Ok(current) = self.current(change.at).await
         {
             claim.stored(current.map_or(0, |object| object.size), old);
         }
@@ -283,10 +393,37 @@ impl Inner {
     }
 }
 
+/// What is done, where, and by what right.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    action: Action,
+    at: &'a Location,
+    from: Option<&'a Location>,
+    via: Via,
+}
+
+impl Change<'_> {
+    fn entry(&self, outcome: Outcome, object: Option<&Object>) -> Entry {
+        let space = &self.at.space;
+        Entry {
+            request_id: request_id::current().map(|id| id.as_str().to_owned()),
+            app: space.app_id().to_owned(),
+            sub: space.subject().to_owned(),
+            via: self.via,
+            action: self.action,
+            key: self.at.key.as_str().to_owned(),
+            from: self.from.map(|from| from.key.as_str().to_owned()),
+            size: object.map(|object| object.size),
+            sha256: object.map(|object| object.sha256.to_hex()),
+            outcome,
+        }
+    }
+}
+
 /// In a task of its own, under the same request id: what has begun is not left half counted.
-async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
+async fn to_the_end<T: Send + 'static, E: From<Problem> + Send + 'static>(
+    work: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
     let task = match request_id::current() {
         Some(id) => tokio::spawn(id.scope(work)),
         None => tokio::spawn(work),

@@ -35,6 +35,10 @@ impl Sha256 {
         HEXLOWER.encode(&self.0)
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The value of a digest field: `sha-256=:…:`.
     pub(crate) fn to_field(self) -> String {
         format!("sha-256=:{}:", BASE64.encode(&self.0))
@@ -66,8 +70,8 @@ pub(crate) fn expected(headers: &HeaderMap) -> Result<Option<Sha256>, DigestErro
     }
 }
 
-/// The sha-256 member of a dictionary of byte sequences (RFC 9651 3.2, 3.3.5).
-fn field(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Sha256>, DigestError> {
+/// The sha-256 member of a dictionary of byte sequences (RFC 9651 3.2, 3.3.5), if the field is there.
+pub(crate) fn field(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Sha256>, DigestError> {
     if !headers.contains_key(name) {
         return Ok(None);
     }

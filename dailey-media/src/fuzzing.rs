@@ -26,7 +26,8 @@ pub fn ranges(headers: &HeaderMap, size: u64) -> Ranges {
     match wanted(headers, size) {
         Wanted::Whole => Ranges::Whole,
         Wanted::Part(part) => Ranges::Parts(vec![part]),
-        Wanted::Unsatisfiable => Ranges::Unsatisfiable,
+        Wanted::Parts(parts) => Ranges::Parts(parts),
+        Wanted::Unsatisfiable | Wanted::TooMany => Ranges::Unsatisfiable,
     }
 }
 
@@ -49,7 +50,7 @@ pub fn read_verdict(conditions: &Preconditions, current: &Validators) -> Option<
     }
 }
 
-/// Whether `If-Range` lets a range be sent.
-pub fn if_range_holds(headers: &HeaderMap, current: &Validators) -> bool {
-    crate::preconditions::if_range_holds(headers, current)
+/// Whether `If-Range` lets a range be sent, so many seconds after 1970.
+pub fn if_range_holds(headers: &HeaderMap, current: &Validators, now_seconds: u64) -> bool {
+    crate::preconditions::if_range_holds(headers, current, now_seconds)
 }

@@ -8,11 +8,13 @@
 //! | [`settings`] | environment and configuration file → [`settings::Settings`] |
 //! | [`preflight`] | proof that everything outside is as the service needs it |
 //! | [`server`] | settings → a running service |
+//! | [`audit`] | every change of an object as one chained line |
 //! | [`storage`] | the guarantees that every store gives; local files |
 
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod audit;
 mod changes;
 mod cursor;
 mod description;
@@ -26,17 +28,23 @@ mod key_locks;
 mod link;
 mod link_base;
 mod link_secret;
+mod metrics;
+mod multipart;
+mod pace;
 mod preconditions;
 pub mod preflight;
+mod pseudonym;
 mod quota;
 mod range;
 mod rate;
+mod readiness;
 mod representation;
 mod routes;
 pub mod server;
 pub mod settings;
 pub mod storage;
 mod upload_slots;
+mod uploads;
 
 pub use description::{Description, DescriptionError};
 pub use digest::Sha256;

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use dailey_auth::Environment;
 use dailey_http::logs;
 use dailey_http::settings::process_environment;
+use dailey_media::audit;
 use dailey_media::preflight;
 use dailey_media::server;
 use dailey_media::settings::Settings;
@@ -49,7 +50,44 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(Audit),
 }
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Prove that an audit log is as it was written.
+    #[command(after_help = VERIFY)]
+    Verify {
+        /// The file
+        file: PathBuf,
+        /// One line of JSON in place of a sentence
+        #[arg(long)]
+        json: bool,
+        /// The log must end with the line of this hash
+        #[arg(long, value_name = "HASH", value_parser = hash)]
+        expect_hash: Option<String>,
+        /// The log goes on after the line of this hash, the last of the file before
+        #[arg(long, value_name = "HASH", value_parser = hash)]
+        after_hash: Option<String>,
+    },
+}
+
+fn hash(text: &str) -> Result<String, &'static str> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digits && text.len() == 64 {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("not 64 hexadecimal digits")
+    }
+}
+
+const VERIFY: &str = "\
+Each line has the hash of the line before it. A line that was changed, removed, moved or added is named.
+Lines that are missing at the end only show against a hash that was kept elsewhere: --expect-hash.
+
+Exit: 0 intact, 1 broken or not readable, 64 usage";
 
 const PREFLIGHT: &str = "\
 Checks, all at once and each for at most 5 seconds:
@@ -82,7 +120,9 @@ Environment:
   LINK_SECRET_FILE  32 random bytes or more, mode 0600: signs links and list cursors; required in production
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
                     the key of [storage.s3], where the file does not have it
+  AUDIT_LOG_FILE    each change as one hash-chained line of JSON, mode 0600; checked by `audit verify`
   RATE_LIMIT        `off` switches the rate limits off, in development only
+  UPLOAD_EXPIRY_SECONDS  how long a resumable upload may pause [default: 86400, a day]
   RUST_LOG          log levels [default: info]
 
 Signals:
@@ -108,7 +148,41 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Serve { config } => serve(config.as_deref()),
         Command::Preflight { config, json } => preflight(config.as_deref(), json),
+        Command::Audit(Audit::Verify {
+            file,
+            json,
+            expect_hash,
+            after_hash,
+        }) => verify(&file, after_hash.as_deref(), expect_hash.as_deref(), json),
     }
+}
+
+fn verify(file: &Path, after: Option<&str>, end: Option<&str>, json: bool) -> ExitCode {
+    let verified = audit::verify(file, after, end);
+    let text = match &verified {
+        Ok(intact) if json => with_verdict(true, intact),
+        Err(finding) if json => with_verdict(false, finding),
+        Ok(intact) => {
+            let last = intact.last_hash.as_deref().unwrap_or("none");
+            let (lines, torn) = (intact.lines, intact.torn_lines);
+            format!("intact: {lines} lines, {torn} torn ones closed, last hash {last}")
+        }
+        Err(finding) => format!("broken: {finding}"),
+    };
+    let _ = writeln!(std::io::stdout(), "{text}");
+    if verified.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_REFUSED)
+    }
+}
+
+fn with_verdict(intact: bool, told: &impl serde::Serialize) -> String {
+    let mut value = serde_json::to_value(told).unwrap_or_default();
+    if let Some(members) = value.as_object_mut() {
+        members.insert("intact".into(), intact.into());
+    }
+    value.to_string()
 }
 
 fn preflight(config: Option<&Path>, json: bool) -> ExitCode {

@@ -4,16 +4,23 @@ use std::ops::Range;
 
 use http::{HeaderMap, header};
 
+/// Most parts in one answer: each costs a file handle or a request of its own.
+const MAX_PARTS: usize = 8;
+
 /// What to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// All of it: no range, one that cannot be read, or several at once (14.2 lets a server
-    /// ignore the field).
+    /// All of it: no range, or one that cannot be read (14.2 lets a server ignore the field).
     Whole,
     /// These bytes; never empty.
     Part(Range<u64>),
-    /// A range that begins behind the end: 416.
+    /// Two to eight parts, in the order in which they were asked for; none of them is empty, none
+    /// touches another.
+    Parts(Vec<Range<u64>>),
+    /// Every range begins behind the end: 416.
     Unsatisfiable,
+    /// More parts than one answer has: 416.
+    TooMany,
 }
 
 /// What the `Range` field wants of an object of `size` bytes.
@@ -30,12 +37,32 @@ pub(crate) fn wanted(headers: &HeaderMap, size: u64) -> Wanted {
 }
 
 fn parse(text: &str, size: u64) -> Option<Wanted> {
-    let (unit, range) = text.split_once('=')?;
+    let (unit, set) = text.split_once('=')?;
     if !unit.eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let (first, last) = range.trim_matches([' ', '\t']).split_once('-')?;
-    let part = match (first, last) {
+    let ranges = set.split(',').map(|range| range.trim_matches([' ', '\t']));
+    // RFC 9110 5.6.1.2: empty members of a list are passed over.
+    let ranges = ranges.filter(|range| !range.is_empty());
+    let ranges: Vec<Range<u64>> = ranges
+        .map(|range| one(range, size))
+        .collect::<Option<_>>()?;
+    if ranges.is_empty() {
+        return None;
+    }
+    let mut parts = merged(ranges);
+    Some(match parts.len() {
+        0 => Wanted::Unsatisfiable,
+        1 => Wanted::Part(parts.remove(0)),
+        2..=MAX_PARTS => Wanted::Parts(parts),
+        _ => Wanted::TooMany,
+    })
+}
+
+/// One range; empty when it begins behind the end.
+fn one(text: &str, size: u64) -> Option<Range<u64>> {
+    let (first, last) = text.split_once('-')?;
+    Some(match (first, last) {
         ("", suffix) => size.saturating_sub(number(suffix)?)..size,
         (first, "") => number(first)?..size,
         (first, last) => {
@@ -45,12 +72,27 @@ fn parse(text: &str, size: u64) -> Option<Wanted> {
             }
             first..last.saturating_add(1).min(size)
         }
-    };
-    Some(if part.is_empty() {
-        Wanted::Unsatisfiable
-    } else {
-        Wanted::Part(part)
     })
+}
+
+/// Those that overlap or touch as one, in the place of the first of them (RFC 9110 15.3.7.2), so that
+/// no answer is longer than the object.
+fn merged(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut ranges: Vec<(usize, Range<u64>)> = ranges.into_iter().enumerate().collect();
+    ranges.retain(|(_, range)| !range.is_empty());
+    ranges.sort_by_key(|(_, range)| range.start);
+    let mut merged: Vec<(usize, Range<u64>)> = Vec::new();
+    for (place, range) in ranges {
+        match merged.last_mut() {
+            Some((first, last)) if range.start <= last.end => {
+                last.end = last.end.max(range.end);
+                *first = place.min(*first);
+            }
+            _ => merged.push((place, range)),
+        }
+    }
+    merged.sort_by_key(|(place, _)| *place);
+    merged.into_iter().map(|(_, range)| range).collect()
 }
 
 /// Digits only. A number too large for us is larger than any object.
@@ -64,8 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_is_followed_and_what_cannot_be_read_is_ignored() {
-        use Wanted::{Part, Unsatisfiable, Whole};
+    fn ranges_are_followed_and_what_cannot_be_read_is_ignored() {
+        use Wanted::{Part, TooMany, Unsatisfiable, Whole};
+        let parts = |parts: &[Range<u64>]| Wanted::Parts(parts.to_vec());
+        let each = |count: u64| {
+            let ranges: Vec<String> = (0..count).map(|n| format!("{0}-{0}", 2 * n)).collect();
+            format!("bytes={}", ranges.join(","))
+        };
+        let eight: Vec<Range<u64>> = (0..8).map(|n| 2 * n..2 * n + 1).collect();
         for (text, size, expected) in [
             ("bytes=0-0", 10, Part(0..1)),
             ("bytes=0-9", 10, Part(0..10)),
@@ -80,7 +128,23 @@ mod tests {
             ("bytes=0-", 0, Unsatisfiable),
             ("bytes=-5", 0, Unsatisfiable),
             ("bytes=5-2", 10, Whole),
-            ("bytes=0-1,3-4", 10, Whole),
+            ("bytes=0-1,3-4", 10, parts(&[0..2, 3..5])),
+            ("bytes=0-1 ,\t3-4 , ,-1", 10, parts(&[0..2, 3..5, 9..10])),
+            ("bytes=6-7,0-1", 10, parts(&[6..8, 0..2])),
+            // What overlaps or touches is one, where the first of it stood.
+            ("bytes=8-9,0-2,1-4", 10, parts(&[8..10, 0..5])),
+            ("bytes=0-2,3-4", 10, Part(0..5)),
+            ("bytes=0-,0-,-10", 10, Part(0..10)),
+            ("bytes=3-4,0-9,1-1", 10, Part(0..10)),
+            // What lies behind the end is left out.
+            ("bytes=0-1,20-30", 10, Part(0..2)),
+            ("bytes=20-30,40-", 10, Unsatisfiable),
+            ("bytes=0-1,5-2", 10, Whole),
+            ("bytes=0-1,x", 10, Whole),
+            ("bytes=,", 10, Whole),
+            (&each(8), 100, Wanted::Parts(eight)),
+            (&each(9), 100, TooMany),
+            (&(each(9) + ",0-20"), 100, Part(0..21)),
             ("bytes=+1-2", 10, Whole),
             ("bytes=a-b", 10, Whole),
             ("bytes=-", 10, Whole),

@@ -64,6 +64,18 @@ pub(crate) fn cache_headers(object: &Object) -> HeaderMap {
         ascii(&cache_control(object.description.cache_control.as_deref())),
     );
     headers.append(header::VARY, HeaderValue::from_static("Authorization"));
+    // In a 304, too: a cache writes its headers over those that it has (RFC 9111 4.3.4), and the ones of
+    // an API would take the sandbox off and shut sibling hosts out.
+    let policy = match Safety::of(&object.description.content_type) {
+        Safety::Pdf => PDF,
+        Safety::Passive | Safety::Active => SANDBOX,
+    };
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    // Front ends on sibling hosts embed media.
+    headers.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("same-site"),
+    );
     headers
 }
 
@@ -86,13 +98,6 @@ pub(crate) fn headers(key: &ObjectKey, object: &Object, download: &Download) -> 
     ) {
         headers.insert(header::CONTENT_DISPOSITION, ascii(&value));
     }
-    let policy = if safety == Safety::Pdf { PDF } else { SANDBOX };
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    // Front ends on sibling hosts embed media.
-    headers.insert(
-        "cross-origin-resource-policy",
-        HeaderValue::from_static("same-site"),
-    );
     headers
 }
 
@@ -149,8 +154,12 @@ fn disposition(
     }
 }
 
-/// RFC 6266 4.3: a plain form that every client reads, and the exact one (RFC 8187).
 fn attachment(name: &str) -> String {
+    named("attachment", name)
+}
+
+/// RFC 6266 4.3: a plain form that every client reads, and the exact one (RFC 8187).
+pub(crate) fn named(kind: &str, name: &str) -> String {
     // A name, never a path: what a browser would cut off is not sent.
     let name: String = name
         .chars()
@@ -176,7 +185,7 @@ fn attachment(name: &str) -> String {
             exact.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
         }
     }
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{exact}")
 }
 
 /// The stored directives, but private and untouched on the way: a cache that serves many would

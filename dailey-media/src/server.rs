@@ -13,16 +13,21 @@ use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
 
 use crate::access::Access;
+use crate::audit::{Audit, AuditError};
 use crate::changes::Changes;
 use crate::idempotency;
 use crate::link_base::LinkBase;
 use crate::link_secret::{self, IfMissing, LinkSecretError};
+use crate::metrics::MediaMetrics;
+use crate::pseudonym::Pseudonyms;
 use crate::quota::{Quotas, Writers};
 use crate::rate::RateLimits;
+use crate::readiness::Readiness;
 use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings, StorageSettings};
 use crate::storage::{self, OpenError, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
+use crate::uploads::{Uploads, sweep_for_ever};
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
@@ -52,6 +57,13 @@ const REQUEST_HEADERS: &[&str] = &[
     "if-range",
     "range",
     "idempotency-key",
+    // tus 1.0.0.
+    "tus-resumable",
+    "upload-checksum",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
+    "x-http-method-override",
 ];
 
 /// Why the service did not start.
@@ -72,6 +84,9 @@ pub enum StartError {
         "storage: {0}: make sure that [storage] names the right place, that it may be written to and has space"
     )]
     Probe(#[from] StorageError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -94,7 +109,11 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
 
     let verifier = settings.verifier.builder().build()?;
     let draining = Draining::default();
-    let Service { router, storage } = service(settings, verifier.clone(), draining.clone()).await?;
+    let Service {
+        router,
+        storage,
+        uploads,
+    } = service(settings, verifier.clone(), draining.clone()).await?;
 
     let environment = settings.environment();
     tracing::info!(address = %settings.address, %environment, "listening");
@@ -119,6 +138,7 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
         }
         () = refreshing => {}
         () = sweep(&*storage) => {}
+        () = sweep_for_ever(uploads) => {}
     }
     Ok(())
 }
@@ -138,6 +158,13 @@ pub async fn with_verifier(settings: &Settings, verifier: Verifier) -> Result<Ro
 struct Service {
     router: Router,
     storage: Arc<dyn Storage>,
+    uploads: Uploads,
+}
+
+/// The document of the API, for tests that hold answers to it. Not a promise of this crate.
+#[doc(hidden)]
+pub fn openapi() -> serde_json::Value {
+    routes::openapi::document()
 }
 
 async fn service(
@@ -152,17 +179,33 @@ async fn service(
         LinkSecret::Made(path) => link_secret::load(path, IfMissing::Create),
     }?;
     let audiences = settings.verifier.audiences().iter().cloned();
+    let own = MediaMetrics::default();
+    let metrics = Metrics::with(|registry| {
+        dailey_auth::metrics::register(registry, &verifier);
+        own.register(registry);
+    });
+    let audit = match &settings.audit_log {
+        Some(path) => Audit::open(path)?,
+        None => Audit::off(),
+    };
     let writers = match &settings.storage {
         // The local store lets nobody else in.
         StorageSettings::Local(_) => Writers::Alone,
         StorageSettings::S3(_) => Writers::Others,
     };
     let quotas = Quotas::new(&settings.limits, writers, Arc::clone(&storage));
+    let changes = Changes::new(Arc::clone(&storage), quotas, audit);
+    let expiry = settings.upload_expiry;
+    let uploads = Uploads::new(Arc::clone(&storage), changes.clone(), expiry);
+    let limits = RateLimits::new(settings.rate_limit);
+    let pseudonyms = Pseudonyms::new(&link_secret);
     let app = App {
-        access: Access::new(verifier, audiences, RateLimits::new(settings.rate_limit)),
+        access: Access::new(verifier, audiences, limits, pseudonyms),
+        readiness: Readiness::new(Arc::clone(&storage), own.clone()),
         storage: Arc::clone(&storage),
-        changes: Changes::new(Arc::clone(&storage), quotas),
+        changes,
         upload_slots: Arc::new(UploadSlots::new(&settings.limits)),
+        uploads: uploads.clone(),
         limits: settings.limits,
         link_secret: Arc::new(link_secret),
         link_base: LinkBase::new(
@@ -173,8 +216,8 @@ async fn service(
                 .map(|origin| origin.as_str().to_owned()),
         ),
         draining,
+        metrics: own,
     };
-    let metrics = Metrics::new();
     let cors = Cors::new(settings.origins.clone())
         .request_headers(REQUEST_HEADERS)
         .request_header_prefix("x-meta-");
@@ -184,7 +227,11 @@ async fn service(
         .cors(cors)
         .edge(edge(settings))
         .around(inside);
-    Ok(Service { router, storage })
+    Ok(Service {
+        router,
+        storage,
+        uploads,
+    })
 }
 
 /// Removes what nobody needs any more, now and every hour.

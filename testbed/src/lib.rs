@@ -12,12 +12,14 @@ mod error;
 mod loopback;
 pub mod mysql;
 pub mod parts;
+mod proxy;
 pub mod s3;
 pub mod sshd;
 
 pub use child::{Child, Signal, how_it_ended};
 pub use error::StartError;
 pub use loopback::{free_port, wait_for_http};
+pub use proxy::{Proxy, Traffic};
 
 // The example of the project's front page compiles, too.
 #[cfg(doctest)]

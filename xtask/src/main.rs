@@ -2,11 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod fuzz;
 mod process;
 mod services;
 mod setup;
+mod soak;
 mod stop;
 mod terminal;
 mod test;
@@ -59,6 +61,16 @@ enum Command {
         #[arg(long)]
         unit: bool,
     },
+    /// Times ours against the bare RSA operation and beside the peers, in interleaved rounds
+    ///
+    /// Beside speed: the hostile corpus through every peer, and what each does to its issuer. Builds
+    /// everything first (the peers: some minutes), then takes a few minutes that should be quiet. A table is
+    /// printed, the same with plots is target/bench-report/index.html.
+    #[command(verbatim_doc_comment)]
+    Bench {
+        /// One of them: verify, `token_cache`, refresh, peers; all of them when left out
+        name: Option<String>,
+    },
     /// Feeds the targets in fuzz/ with whatever libFuzzer thinks of, on as many processors as there are
     ///
     /// Builds them with cargo-fuzz (set up first where it is missing) and starts from the token corpus, the
@@ -73,6 +85,21 @@ enum Command {
         /// How long each target runs
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
+    },
+    /// A mixed load on Core and DMAPI, with rotations, restarts and kill -9 drawn from a seed
+    ///
+    /// A model keeps what was acknowledged and compares while it goes on and in the end: nothing lost,
+    /// nothing accepted that must be refused, memory and descriptors bounded.
+    ///
+    /// Exit status: 0 when all of that held, 1 otherwise, 130 when it was interrupted.
+    #[command(verbatim_doc_comment)]
+    Soak {
+        /// How long the load goes on
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: u32,
+        /// What is drawn from: the same seed, the same order of events
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Real servers for working by hand, unpacked beside the system: MySQL, sshd
     ///
@@ -109,6 +136,7 @@ fn main() -> ExitCode {
             };
             test::run(&workspace, &terminal, &interrupt, selection)
         }
+        Command::Bench { name } => bench::run(&workspace, &terminal, &interrupt, name.as_deref()),
         Command::Fuzz { target, seconds } => fuzz::run(
             &workspace,
             &terminal,
@@ -116,6 +144,9 @@ fn main() -> ExitCode {
             target.as_deref(),
             seconds,
         ),
+        Command::Soak { minutes, seed } => {
+            soak::run(&workspace, &terminal, &interrupt, minutes, seed)
+        }
         Command::Testbed { action } => testbed::run(&workspace, &terminal, &interrupt, action),
     }
 }

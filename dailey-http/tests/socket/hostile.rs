@@ -34,18 +34,18 @@ fn allow_many_files() {
 
 /// Asks until the attack is over; each answer must be a good one.
 async fn served_while(server: &Server, mut attack: JoinSet<()>) -> usize {
-    let (began, mut answers) = (Instant::now(), 0);
+    let (began, mut answered) = (Instant::now(), 0);
     while !attack.is_empty() {
         assert!(began.elapsed() < PATIENCE, "the attack is not ended");
         let answer = tokio::time::timeout(PATIENCE, server.get("/id", "")).await;
         let answer = answer.expect("nobody else is served");
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        answers += 1;
+        answered += 1;
         while let Some(ended) = attack.try_join_next() {
             ended.unwrap();
         }
     }
-    answers
+    answered
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,33 @@ use tokio::net::TcpStream;
 use crate::server::{LARGE_BYTES, Server, body, header, rest, short};
 
 #[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let server = Server::plain().await;
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        let head =
+            format!("POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: {LARGE_BYTES}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b'x'; LARGE_BYTES]).await.unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 404");
+        // The rest of the answer, so that the next one is read from its start.
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+    }
+    // Who waits to be asked is not asked for what nobody wants.
+    let mut waiting = server.connect().await;
+    let head =
+        "POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    waiting.write_all(head.as_bytes()).await.unwrap();
+    let answer = rest(&mut waiting).await;
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_end_in_time_closes_the_connection() {
     let server = Server::start(short(), |stack| stack).await;
     for start in ["", "GET /id HTTP/1.1\r\nhost: a\r\nx-slow: "] {
@@ -260,6 +287,34 @@ async fn metrics_are_only_for_a_direct_loopback_peer() {
                 .starts_with("HTTP/1.1 404 "),
             "{line}"
         );
+    }
+}
+
+#[tokio::test]
+async fn bytes_are_counted_by_route_and_refusals_by_code() {
+    let server = Server::plain().await;
+    let echo = "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+    for body in [
+        "content-length: 4\r\n\r\nabcd",
+        "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ] {
+        server.send(&format!("{echo}{body}")).await;
+    }
+    let mut large = server.connect().await;
+    let request = b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    large.write_all(request).await.unwrap();
+    rest(&mut large).await;
+    server.get("/nothing", "").await;
+    let metrics = server.get("/metrics", "").await;
+    for line in [
+        "http_request_body_bytes_total{route=\"/echo\"} 7",
+        "http_response_body_bytes_total{route=\"/echo\"} 7",
+        &format!("http_response_body_bytes_total{{route=\"/large\"}} {LARGE_BYTES}"),
+        "http_problems_total{code=\"not_found\"} 1",
+        "# UNIT http_request_body_bytes bytes",
+    ] {
+        let found = metrics.lines().any(|found| found == line);
+        assert!(found, "{line} in {metrics}");
     }
 }
 

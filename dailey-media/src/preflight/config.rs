@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use dailey_auth::Environment;
 use tokio::net::TcpSocket;
 
+use crate::audit;
 use crate::link_secret::{self, IfMissing};
 use crate::settings::{DEFAULT_PORT, Draft, LinkSecret};
 
@@ -21,6 +22,14 @@ pub(super) async fn settings(draft: &Draft) -> Outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) => reasons.push(error.to_string()),
             Err(_) => reasons.push("LINK_SECRET_FILE: reading it ended unexpectedly".into()),
+        }
+    }
+    if let Some(path) = draft.audit_log.clone() {
+        let check = move || audit::check(&path);
+        match tokio::task::spawn_blocking(check).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => reasons.push(error.to_string()),
+            Err(_) => reasons.push("AUDIT_LOG_FILE: opening it ended unexpectedly".into()),
         }
     }
     if reasons.is_empty() {

@@ -8,7 +8,7 @@
 //! | `core_jwks` | a usable RS256 key, no private one, in production from the issuer's origin | `core` |
 //! | `clock` | Core's `Date` is within 30 s of ours | `core` |
 //! | `storage` | an object can be written, read back and deleted | `store` |
-//! | `conditional_writes` | a second create-only write is refused | `store` |
+//! | `conditional_writes` | a second create-only write is refused; on S3 every condition, under a race | `store` |
 //! | `frontend_env` | the front end's build settings name none but our https addresses, and no secret | `frontend_env` |
 //!
 //! All run at once, each with a deadline of its own. A check whose setting is wrong is not run: then
@@ -22,6 +22,7 @@ mod store;
 
 pub use frontend_env::{FrontendEnvError, MAX_FRONTEND_ENV_BYTES, check_frontend_env};
 pub use report::{Check, Report, Status};
+pub(crate) use store::Probe as StoreProbe;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -68,7 +69,7 @@ pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
             let store = OnceCell::new();
             let opened = store.get_or_init(|| store::open(&draft));
             let storage = check("storage", async { store::storage(opened.await).await }).await;
-            let conditions = store::conditional_writes(store.get());
+            let conditions = store::conditional_writes(store.get(), storage.status());
             (storage, check("conditional_writes", conditions).await)
         },
         check("frontend_env", frontend_env::file(&draft)),

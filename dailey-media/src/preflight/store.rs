@@ -10,16 +10,22 @@ use crate::preconditions::Preconditions;
 use crate::settings::Draft;
 use crate::settings::StorageSettings;
 use crate::storage::local::LocalStorage;
-use crate::storage::s3::S3Storage;
+use crate::storage::s3::{Conditions, S3Storage};
 use crate::storage::{Commit, Committed, Deletion, Location, Storage, StorageError, Target};
 
-use super::{Outcome, SEE_CONFIG, failed};
+use super::{Outcome, SEE_CONFIG, Status, failed};
 
 const HINT: &str = "see that [storage] names the right place, that this user may write to it, and that it has space";
 
+const S3_HINT: &str = "see that [storage.s3] names the right endpoint and bucket, and that its key may read, write and delete there";
+
+const CONDITIONS_HINT: &str =
+    "use a store that honours conditions on writes: on this one, clients overwrite each other";
+
 /// The store, or why there is none.
 pub(super) enum Store {
-    Opened(Box<dyn Storage>),
+    Local(LocalStorage),
+    S3(S3Storage),
     Refused(String),
     NotConfigured,
 }
@@ -29,14 +35,14 @@ pub(super) async fn open(draft: &Draft) -> Store {
         None => return Store::NotConfigured,
         Some(StorageSettings::S3(settings)) => {
             return match S3Storage::open_for_proof(settings) {
-                Ok(storage) => Store::Opened(Box::new(storage)),
+                Ok(storage) => Store::S3(storage),
                 Err(error) => Store::Refused(error.to_string()),
             };
         }
         Some(StorageSettings::Local(root)) => root.clone(),
     };
     match tokio::task::spawn_blocking(move || LocalStorage::open(root)).await {
-        Ok(Ok(storage)) => Store::Opened(Box::new(storage)),
+        Ok(Ok(storage)) => Store::Local(storage),
         Ok(Err(error)) => Store::Refused(error.to_string()),
         Err(_) => Store::Refused("opening it ended unexpectedly".into()),
     }
@@ -44,46 +50,69 @@ pub(super) async fn open(draft: &Draft) -> Store {
 
 /// `storage`.
 pub(super) async fn storage(store: &Store) -> Outcome {
-    let storage = match store {
-        Store::Opened(storage) => storage,
+    let (storage, hint): (&dyn Storage, _) = match store {
+        Store::Local(storage) => (storage, HINT),
+        Store::S3(storage) => (storage, S3_HINT),
         Store::Refused(reason) => return failed(reason.clone(), HINT),
         Store::NotConfigured => return SEE_CONFIG,
     };
-    let probe = Probe::new(&**storage);
+    let probe = Probe::new(storage);
     match probe.round_trip().await {
         Ok(true) => Outcome::Proven("an object was written, read back and deleted".into()),
         Ok(false) => failed(
             "what was read back is not what was written",
             "do not use this store: it loses data",
         ),
-        Err(error) => failed(error.to_string(), HINT),
+        Err(error) => failed(error.to_string(), hint),
     }
 }
 
-/// `conditional_writes`, where the store was opened in time.
-pub(super) async fn conditional_writes(store: Option<&Store>) -> Outcome {
-    let Some(Store::Opened(storage)) = store else {
-        return Outcome::Skipped("the store cannot be used: see `storage`");
-    };
-    let probe = Probe::new(&**storage);
+/// `conditional_writes`, where the store can be used at all.
+pub(super) async fn conditional_writes(store: Option<&Store>, storage: Status) -> Outcome {
+    match store {
+        // Its failure is told once.
+        _ if storage != Status::Ok => Outcome::Skipped("the store cannot be used: see `storage`"),
+        Some(Store::Local(local)) => second_create(local).await,
+        Some(Store::S3(bucket)) => conditions(bucket).await,
+        _ => Outcome::Skipped("the store cannot be used: see `storage`"),
+    }
+}
+
+async fn second_create(storage: &dyn Storage) -> Outcome {
+    let probe = Probe::new(storage);
     match probe.second_create_is_refused().await {
         Ok(true) => Outcome::Proven("a second create-only write is refused".into()),
         Ok(false) => failed(
             "the store took a create-only write although the object was there",
-            "use a store that honours If-None-Match on writes: on this one, clients overwrite each other",
+            CONDITIONS_HINT,
         ),
         Err(error) => failed(error.to_string(), HINT),
     }
 }
 
+async fn conditions(storage: &S3Storage) -> Outcome {
+    match storage.prove_conditions().await {
+        Ok(Conditions::Kept) => Outcome::Proven(
+            "conditions on writes, multipart uploads and deletions are kept, under a race as well"
+                .into(),
+        ),
+        Ok(Conditions::KeptByOneProcess(what)) => Outcome::Proven(format!(
+            "conditions on writes are kept, under a race as well; but the store ignores that of {what}: \
+             run one dailey-media on this bucket, which keeps it by itself"
+        )),
+        Ok(Conditions::Broken(what)) => failed(format!("the store took {what}"), CONDITIONS_HINT),
+        Err(error) => failed(error.to_string(), S3_HINT),
+    }
+}
+
 /// An object that no token can name.
-struct Probe<'a> {
+pub(crate) struct Probe<'a> {
     storage: &'a dyn Storage,
     at: Location,
 }
 
 impl<'a> Probe<'a> {
-    fn new(storage: &'a dyn Storage) -> Self {
+    pub(crate) fn new(storage: &'a dyn Storage) -> Self {
         let key = Uuid::new_v4().simple().to_string();
         Self {
             storage,
@@ -94,7 +123,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    async fn round_trip(&self) -> Result<bool, StorageError> {
+    /// Whether an object comes back as it was written, and is gone when it is deleted.
+    pub(crate) async fn round_trip(&self) -> Result<bool, StorageError> {
         let written = Uuid::new_v4().into_bytes().to_vec();
         self.create(written.clone()).await?;
         let opened = self.storage.open(&self.at).await?;

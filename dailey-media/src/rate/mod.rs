@@ -5,6 +5,7 @@
 //! | --- | --- | --- | --- |
 //! | `read` | a subject, reading and listing | 600 | 100 |
 //! | `write` | a subject, changing | 120 | 30 |
+//! | `append` | a subject, sending more bytes of an upload | 1200 | 240 |
 //! | `stranger` | an address, by requests without a good token or link | 60 | 20 |
 //! | `link` | an address, by good links | 600 | 100 |
 //! | `validate` | an address, at `/api/auth/validate` | 30 | 30 |
@@ -16,7 +17,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use dailey_http::Problem;
@@ -25,6 +26,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::access::Scope;
 use crate::key::Space;
+use crate::metrics::MediaMetrics;
 use limiter::{Limiter, Rate, Standing};
 
 /// draft-ietf-httpapi-ratelimit-headers-11.
@@ -47,9 +49,21 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
 
 const READ: Rate = rate("read", 600, 100);
 const WRITE: Rate = rate("write", 120, 30);
+/// 1 GiB in S3's smallest parts at once: a client of tus gives up where it is told to wait.
+const APPEND: Rate = rate("append", 1200, 240);
 const STRANGER: Rate = rate("stranger", 60, 20);
 const LINK: Rate = rate("link", 600, 100);
 const VALIDATE: Rate = rate("validate", 30, 30);
+
+/// Every rate's name.
+pub(crate) const POLICIES: [&str; 6] = [
+    READ.name,
+    WRITE.name,
+    APPEND.name,
+    STRANGER.name,
+    LINK.name,
+    VALIDATE.name,
+];
 
 /// Whether requests are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +82,7 @@ pub(crate) struct RateLimits(Option<Arc<Limiters>>);
 struct Limiters {
     reads: Limiter<Space>,
     writes: Limiter<Space>,
+    appends: Limiter<Space>,
     strangers: Limiter<IpAddr>,
     links: Limiter<IpAddr>,
     validations: Limiter<IpAddr>,
@@ -85,8 +100,13 @@ tokio::task_local! {
     static CURRENT: Current;
 }
 
-/// Around every route: remembers whose request it is, and tells in the answer what is left.
-pub(crate) async fn around(request: Request, next: Next) -> Response {
+/// Around every route: remembers whose request it is, tells in the answer what is left, and counts who
+/// was refused.
+pub(crate) async fn around(
+    State(metrics): State<MediaMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let address = request.extensions().get::<ClientAddress>();
     let current = Current {
         address: address.map(|ClientAddress(address)| network(*address)),
@@ -95,9 +115,12 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
     };
     let answer = async {
         let mut response = next.run(request).await;
-        if let Some(standing) = CURRENT.with(|current| current.standing.take()) {
+        let standing = CURRENT.with(|current| current.standing.take());
+        if let Some(standing) = standing {
             tell(standing, response.headers_mut());
         }
+        let refused = standing.filter(|standing| standing.wait.is_some());
+        metrics.answered(&response, refused.map(|standing| standing.rate.name));
         response
     };
     CURRENT.scope(current, answer).await
@@ -119,6 +142,7 @@ impl RateLimits {
             Arc::new(Limiters {
                 reads: Limiter::new(READ),
                 writes: Limiter::new(WRITE),
+                appends: Limiter::new(APPEND),
                 strangers: Limiter::new(STRANGER),
                 links: Limiter::new(LINK),
                 validations: Limiter::new(VALIDATE),
@@ -130,8 +154,9 @@ impl RateLimits {
     pub(crate) fn subject(&self, space: &Space, scope: Scope) -> Result<(), Problem> {
         self.limited(|limiters| {
             let limiter = match scope {
-                Scope::Read => &limiters.reads,
+                Scope::Read | Scope::Progress => &limiters.reads,
                 Scope::Write => &limiters.writes,
+                Scope::Append => &limiters.appends,
             };
             Some(limiter.take(space.clone()))
         })

@@ -7,7 +7,9 @@ use dailey_http::Problem;
 use dailey_http::body::json;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use super::openapi::{BodyRefusals, ObjectBody, ProblemBody, Refusals};
 use super::writing::stored;
 use super::{App, MAX_JSON_BYTES, absent, key_text};
 use crate::access::Scope;
@@ -15,7 +17,9 @@ use crate::changes::Moved;
 use crate::preconditions::Preconditions;
 use crate::storage::{Copied, Location};
 
-#[derive(Deserialize)]
+/// From where to where.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CopyOrMove)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     from: String,
@@ -24,7 +28,17 @@ struct Wanted {
     overwrite: bool,
 }
 
+/// Copy an object
+///
 /// `POST /api/media-ops/copy`.
+#[utoipa::path(post, path = "/api/media-ops/copy", operation_id = "copy_object", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "It took another's place", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`object_exists`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn copy(
     State(app): State<App>,
     headers: HeaderMap,
@@ -45,8 +59,18 @@ pub(super) async fn copy(
     }
 }
 
+/// Move an object
+///
 /// `POST /api/media-ops/move`: a copy, and then the source goes, unless it has changed meanwhile. Of
 /// several moves of one object one succeeds.
+#[utoipa::path(post, path = "/api/media-ops/move", operation_id = "move_object", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "It took another's place", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`object_exists`, `source_changed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn rename(
     State(app): State<App>,
     headers: HeaderMap,

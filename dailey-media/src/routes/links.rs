@@ -8,12 +8,32 @@ use axum::response::Response;
 use dailey_http::Problem;
 use http::{HeaderMap, StatusCode, Uri};
 
+use super::openapi::{LinkRefusals, ObjectBody, ProblemBody};
 use super::{App, key_invalid, reading, writing};
+use crate::audit::Via;
 use crate::key::ObjectKey;
 use crate::link::{LINKS, Link, LinkError};
 use crate::storage::LinkMethod;
 
+/// Get an object by a link
+///
 /// `GET /api/links/{key}?…`: as `GET /api/media/{key}` with the token of whoever made the link.
+#[utoipa::path(get, path = "/api/links/{key}", operation_id = "get_by_link", tag = "links", params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("app" = String, Query, description = "As the link has it"),
+    ("sub" = String, Query, description = "As the link has it"),
+    ("expires" = u64, Query, description = "Seconds since 1970, as the link has it"),
+    ("signature" = String, Query, description = "As the link has it"),
+), responses(
+    LinkRefusals,
+    (status = 200, description = "The object", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 304, description = "It is as the client has it"),
+    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 416, description = "`range_not_satisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn get(
     State(app): State<App>,
     headers: HeaderMap,
@@ -23,7 +43,23 @@ pub(super) async fn get(
     reading::whole_or_part(&app, &link.at, &headers, &uri).await
 }
 
+/// Ask about an object by a link
+///
 /// `HEAD /api/links/{key}?…`.
+#[utoipa::path(head, path = "/api/links/{key}", operation_id = "head_by_link", tag = "links", params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("app" = String, Query, description = "As the link has it"),
+    ("sub" = String, Query, description = "As the link has it"),
+    ("expires" = u64, Query, description = "Seconds since 1970, as the link has it"),
+    ("signature" = String, Query, description = "As the link has it"),
+), responses(
+    LinkRefusals,
+    (status = 200, description = "It is there; its headers"),
+    (status = 304, description = "It is as the client has it"),
+    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn head(
     State(app): State<App>,
     headers: HeaderMap,
@@ -33,7 +69,25 @@ pub(super) async fn head(
     reading::without_bytes(&app, &link.at, &headers, &uri).await
 }
 
+/// Put an object by a link
+///
 /// `PUT /api/links/{key}?…`.
+#[utoipa::path(put, path = "/api/links/{key}", operation_id = "put_by_link", tag = "links", params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("app" = String, Query, description = "As the link has it"),
+    ("sub" = String, Query, description = "As the link has it"),
+    ("expires" = u64, Query, description = "Seconds since 1970, as the link has it"),
+    ("signature" = String, Query, description = "As the link has it"),
+), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
+    LinkRefusals,
+    (status = 200, description = "Another object was there", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `description_invalid`, `digest_invalid`, `digest_mismatch`, `precondition_malformed`, `content_range_not_allowed`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 415, description = "`content_encoding_not_supported`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn put(
     State(app): State<App>,
     headers: HeaderMap,
@@ -41,7 +95,7 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let link = followed(&app, LinkMethod::Put, &headers, &uri)?;
-    writing::receive_object(&app, link.at, &headers, body).await
+    writing::receive_object(&app, link.at, Via::Link, &headers, body).await
 }
 
 fn followed(

@@ -4,8 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use dailey_http::Problem;
 use http::{HeaderMap, StatusCode, Uri};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::openapi::{ObjectBody, ProblemBody, Refusals};
 use super::{App, count, failed};
 use crate::access::Scope;
 use crate::cursor::{self, List};
@@ -13,7 +16,30 @@ use crate::key::MAX_KEY_BYTES;
 use crate::settings::Limits;
 use crate::storage::{Depth, ListQuery, Object};
 
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Page)]
+struct ListBody {
+    objects: Vec<ObjectBody>,
+    /// What lies deeper, up to and with its slash.
+    prefixes: Vec<String>,
+    /// Null on the last page.
+    next_cursor: Option<String>,
+}
+
+/// List objects
+///
 /// `GET /api/media?prefix&delimiter&limit&cursor`.
+#[utoipa::path(get, path = "/api/media", operation_id = "list_objects", tag = "objects", security(("bearer" = [])), params(
+    ("prefix" = Option<String>, Query, description = "Start of the keys"),
+    ("delimiter" = Option<String>, Query, description = "`/`: what lies deeper shows as one prefix"),
+    ("limit" = Option<u16>, Query, description = "1 to 1000, default 100"),
+    ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+), responses(
+    Refusals,
+    (status = 200, description = "A page", body = ListBody),
+    (status = 400, description = "`query_invalid`, `cursor_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn list(
     State(app): State<App>,
     headers: HeaderMap,

@@ -4,12 +4,15 @@ mod copying;
 mod health;
 mod links;
 mod listing;
+pub(crate) mod openapi;
 mod presigning;
 mod reading;
 mod removing;
+mod uploads;
 mod validate;
 mod writing;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,12 +29,15 @@ use crate::changes::Changes;
 use crate::idempotency;
 use crate::key::{KeyError, ObjectKey};
 use crate::link_base::LinkBase;
+use crate::metrics::MediaMetrics;
 use crate::preconditions::MalformedPrecondition;
 use crate::rate;
+use crate::readiness::Readiness;
 use crate::representation;
 use crate::settings::Limits;
 use crate::storage::{Object, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
+use crate::uploads::Uploads;
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";
@@ -49,10 +55,13 @@ pub(crate) struct App {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) changes: Changes,
     pub(crate) upload_slots: Arc<UploadSlots>,
+    pub(crate) uploads: Uploads,
     pub(crate) limits: Limits,
     pub(crate) link_secret: Arc<hmac::Key>,
     pub(crate) link_base: LinkBase,
     pub(crate) draining: Draining,
+    pub(crate) readiness: Readiness,
+    pub(crate) metrics: MediaMetrics,
 }
 
 /// Whether the service is about to end. All clones tell the same.
@@ -70,6 +79,7 @@ impl Draining {
 }
 
 pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
+    let limited = from_fn_with_state(app.metrics.clone(), rate::around);
     Router::new()
         .route("/api/media", get(listing::list))
         .route(
@@ -88,11 +98,32 @@ pub(crate) fn router(app: App, metrics: &Metrics) -> Router {
             "/api/auth/validate",
             get(validate::validate).post(validate::validate),
         )
+        .merge(resumable(&app))
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .with_state(app)
-        .layer(axum::middleware::from_fn(rate::around))
+        .layer(limited)
         .route("/metrics", metrics.route())
+        .route("/openapi.json", openapi::route())
+}
+
+/// Uploads by tus.
+fn resumable(app: &App) -> Router<App> {
+    Router::new()
+        .route(
+            "/api/uploads",
+            post(uploads::create).options(uploads::options),
+        )
+        .route_layer(from_fn_with_state(app.clone(), idempotency::once))
+        .route(
+            "/api/uploads/{id}",
+            axum::routing::head(uploads::head)
+                .patch(uploads::patch)
+                .delete(uploads::delete)
+                .post(uploads::overridden)
+                .options(uploads::options),
+        )
+        .route_layer(axum::middleware::from_fn(uploads::versioned))
 }
 
 /// The POSTs that change something or give something away.
@@ -168,7 +199,12 @@ fn malformed_condition(error: MalformedPrecondition) -> Problem {
 #[allow(clippy::needless_pass_by_value)]
 pub(crate) fn failed(error: StorageError) -> Problem {
     match &error {
-        StorageError::Io(cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
+        StorageError::Io(cause)
+            if matches!(
+                cause.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+            ) =>
+        {
             tracing::error!(%error, "the storage is full");
             Problem::new(
                 StatusCode::INSUFFICIENT_STORAGE,

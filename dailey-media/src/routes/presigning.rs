@@ -8,10 +8,11 @@ use axum::body::Body;
 use axum::extract::State;
 use dailey_http::{Problem, body};
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::links::now_seconds;
+use super::openapi::{BodyRefusals, ProblemBody, Refusals};
 use super::{App, MAX_JSON_BYTES, failed, key_text};
 use crate::access::Scope;
 use crate::link::Link;
@@ -20,11 +21,13 @@ use crate::storage::{LinkMethod, LinkRequest, Location, MAX_LINK_SECONDS};
 /// Life of a link when the request does not say.
 const DEFAULT_LINK_SECONDS: i64 = 15 * 60;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LinkWanted)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     key: String,
     method: Method,
+    /// Seconds, 1 to 86400.
     #[serde(default = "default_seconds")]
     expires_in: i64,
     /// What must be sent with a PUT: `content-type`, and `if-none-match` with `*`.
@@ -32,7 +35,8 @@ struct Wanted {
     headers: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = LinkMethod)]
 enum Method {
     #[serde(rename = "GET")]
     Get,
@@ -40,17 +44,36 @@ enum Method {
     Put,
 }
 
+/// A link, and how it is followed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Link)]
+struct LinkBody {
+    url: String,
+    method: &'static str,
+    /// What must be sent with it.
+    headers: BTreeMap<String, String>,
+    /// RFC 3339.
+    expires_at: Option<String>,
+}
+
 fn default_seconds() -> i64 {
     DEFAULT_LINK_SECONDS
 }
 
-/// `POST /api/media-ops/presign`.
+/// Make a link
+///
+/// `POST /api/media-ops/presign`: a link that opens one object without a token, for up to a day.
+#[utoipa::path(post, path = "/api/media-ops/presign", operation_id = "presign", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "The link", body = LinkBody),
+    (status = 400, description = "`key_invalid`, `expires_in_invalid`, `link_headers_invalid`, `host_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn presign(
     State(app): State<App>,
     headers: HeaderMap,
     extensions: Extensions,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<LinkBody>, Problem> {
     let token = app.access.token(&headers).await?;
     let wanted: Wanted = match body::json(&headers, body, MAX_JSON_BYTES).await {
         Ok(wanted) => wanted,
@@ -114,12 +137,12 @@ pub(super) async fn presign(
     let expires_at = i64::try_from(expires)
         .ok()
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    Ok(Json(json!({
-        "url": url,
-        "method": method.as_str(),
-        "headers": to_send,
-        "expires_at": expires_at.map(|time| time.to_string()),
-    })))
+    Ok(Json(LinkBody {
+        url,
+        method: method.as_str(),
+        headers: to_send,
+        expires_at: expires_at.map(|time| time.to_string()),
+    }))
 }
 
 fn lay_down(link: &mut LinkRequest, headers: BTreeMap<String, String>) -> Result<(), Problem> {

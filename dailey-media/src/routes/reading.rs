@@ -1,19 +1,43 @@
 //! Gives objects back: whole, in part, or only what is known of them.
 
+use std::ops::Range;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
+use super::links::now_seconds;
+use super::openapi::{ProblemBody, Refusals};
 use super::{App, about, absent, condition_failed, failed, key, malformed_condition};
 use crate::access::Scope;
+use crate::multipart::{Multipart, content_range};
 use crate::preconditions::{self, Preconditions, ReadVerdict};
 use crate::range::{self, Wanted};
 use crate::representation::{self, Download};
-use crate::storage::{Location, Object, Opened};
+use crate::storage::{Content, Location, Object, Opened};
 
+/// Get an object
+///
 /// `GET /api/media/{key}`.
+#[utoipa::path(get, path = "/api/media/{key}", operation_id = "get_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("download" = Option<String>, Query, description = "Save it, under this name if there is one"),
+    ("If-None-Match" = Option<String>, Header, description = "RFC 9110 13.1.2"),
+    ("If-Match" = Option<String>, Header, description = "RFC 9110 13.1.1"),
+    ("Range" = Option<String>, Header, description = "RFC 9110 14.2"),
+    ("If-Range" = Option<String>, Header, description = "RFC 9110 13.1.5"),
+), responses(
+    Refusals,
+    (status = 200, description = "The object", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 304, description = "It is as the client has it"),
+    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 416, description = "`range_not_satisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn get(
     State(app): State<App>,
     headers: HeaderMap,
@@ -41,7 +65,8 @@ pub(super) async fn whole_or_part(
         return Ok(answer);
     }
     let mut out = representation::headers(&at.key, &object, &Download::from_query(uri.query()));
-    let wanted = if preconditions::if_range_holds(headers, &object.validators()) {
+    let now = now_seconds();
+    let wanted = if preconditions::if_range_holds(headers, &object.validators(), now) {
         range::wanted(headers, object.size)
     } else {
         Wanted::Whole
@@ -49,17 +74,63 @@ pub(super) async fn whole_or_part(
     let (status, part) = match wanted {
         Wanted::Whole => (StatusCode::OK, 0..object.size),
         Wanted::Part(part) => {
-            let content_range = format!("bytes {}-{}/{}", part.start, part.end - 1, object.size);
+            let content_range = content_range(&part, object.size);
             out.insert(header::CONTENT_RANGE, value(&content_range));
             (StatusCode::PARTIAL_CONTENT, part)
         }
-        Wanted::Unsatisfiable => return Err(unsatisfiable(&object)),
+        Wanted::Parts(parts) => match several(app, at, &object, &parts).await? {
+            Some(others) => {
+                let contents = [content].into_iter().chain(others);
+                let parts = parts.into_iter().zip(contents);
+                let parts = parts.map(|(part, content)| (part.clone(), content.body(part)));
+                let content_type = &object.description.content_type;
+                let body = Multipart::new(content_type, object.size, parts.collect());
+                out.insert(header::CONTENT_TYPE, value(&body.content_type()));
+                out.insert(header::CONTENT_LENGTH, body.content_length().into());
+                return Ok((StatusCode::PARTIAL_CONTENT, out, Body::new(body)).into_response());
+            }
+            // It was replaced in this moment: what was opened first is given whole.
+            None => (StatusCode::OK, 0..object.size),
+        },
+        Wanted::Unsatisfiable => return Err(unsatisfiable(&object, BEHIND_THE_END)),
+        Wanted::TooMany => return Err(unsatisfiable(&object, TOO_MANY)),
     };
     out.insert(header::CONTENT_LENGTH, (part.end - part.start).into());
     Ok((status, out, content.body(part)).into_response())
 }
 
+/// The same object once more for each part but the first; `None` where another has taken its place.
+async fn several(
+    app: &App,
+    at: &Location,
+    object: &Object,
+    parts: &[Range<u64>],
+) -> Result<Option<Vec<Box<dyn Content>>>, Problem> {
+    let mut others = Vec::new();
+    for _ in 1..parts.len() {
+        match app.storage.open(at).await.map_err(failed)? {
+            Some(opened) if opened.object == *object => others.push(opened.content),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(others))
+}
+
+/// Ask about an object
+///
 /// `HEAD /api/media/{key}`: as GET, but a range means nothing (RFC 9110 14.2).
+#[utoipa::path(head, path = "/api/media/{key}", operation_id = "head_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("If-None-Match" = Option<String>, Header, description = "RFC 9110 13.1.2"),
+    ("If-Match" = Option<String>, Header, description = "RFC 9110 13.1.1"),
+), responses(
+    Refusals,
+    (status = 200, description = "It is there; its headers"),
+    (status = 304, description = "It is as the client has it"),
+    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn head(
     State(app): State<App>,
     headers: HeaderMap,
@@ -112,11 +183,17 @@ fn unneeded(conditions: &Preconditions, object: &Object) -> Result<Option<Respon
     }
 }
 
-fn unsatisfiable(object: &Object) -> Problem {
+const BEHIND_THE_END: &str =
+    "the range begins behind the object's end; the Content-Range header has its size";
+
+const TOO_MANY: &str =
+    "more than 8 ranges that lie apart: ask for fewer at once, or for one that spans them";
+
+fn unsatisfiable(object: &Object, detail: &'static str) -> Problem {
     let problem = Problem::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         "range_not_satisfiable",
-        "the range begins behind the object's end; the Content-Range header has its size",
+        detail,
     )
     .header(
         header::CONTENT_RANGE,

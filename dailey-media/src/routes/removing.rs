@@ -7,9 +7,11 @@ use axum::body::Body;
 use axum::extract::State;
 use dailey_http::{Problem, body};
 use http::{HeaderMap, StatusCode, Uri};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::openapi::{BodyRefusals, ProblemBody, Refusals};
 use super::{
     App, MAX_JSON_BYTES, absent, condition_failed, count, failed, key, key_text,
     malformed_condition,
@@ -19,7 +21,19 @@ use crate::key::{MAX_KEY_BYTES, ObjectKey, Space};
 use crate::preconditions::Preconditions;
 use crate::storage::{Deletion, Depth, ListQuery, Location};
 
+/// Delete an object
+///
 /// `DELETE /api/media/{key}`.
+#[utoipa::path(delete, path = "/api/media/{key}", operation_id = "delete_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("If-Match" = Option<String>, Header, description = "Only if it is in this state"),
+), responses(
+    Refusals,
+    (status = 204, description = "It is gone"),
+    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn delete(
     State(app): State<App>,
     headers: HeaderMap,
@@ -39,15 +53,42 @@ pub(super) async fn delete(
     }
 }
 
-#[derive(Deserialize)]
+/// What became of a batch.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deleted)]
+struct DeletedBody {
+    results: Vec<DeletedKey>,
+    /// Whether there are others with the prefix.
+    more: bool,
+}
+
+/// What became of one object.
+#[derive(Serialize, ToSchema)]
+struct DeletedKey {
+    key: String,
+    /// `deleted`, `absent`, or `failed` with a `code`.
+    status: String,
+    code: Option<String>,
+}
+
+/// Either `keys` or `prefix`.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Delete)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     keys: Option<Vec<String>>,
     prefix: Option<String>,
 }
 
+/// Delete several objects
+///
 /// `POST /api/media-ops/delete`: the keys that are named, or as many that begin with a prefix.
 /// Each has a result of its own; `more` says whether others with the prefix are left.
+#[utoipa::path(post, path = "/api/media-ops/delete", operation_id = "delete_objects", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
+    Refusals, BodyRefusals,
+    (status = 200, description = "What became of each", body = DeletedBody),
+    (status = 400, description = "`batch_invalid`, `key_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn delete_many(
     State(app): State<App>,
     headers: HeaderMap,

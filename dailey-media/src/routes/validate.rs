@@ -4,12 +4,56 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::App;
+use super::openapi::ProblemBody;
 use crate::access;
 
+/// What a good token says.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Valid)]
+pub(super) struct ValidBody {
+    valid: bool,
+    iss: String,
+    sub: String,
+    aud: Vec<String>,
+    exp: u64,
+    iat: u64,
+    /// Seconds.
+    expires_in: u64,
+    scope: Option<String>,
+    client_id: Option<String>,
+}
+
+/// What can be said of a token.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum Verdicts {
+    /// It is good.
+    #[response(status = 200)]
+    Valid(ValidBody),
+    /// Why it is not: `token_missing`, `token_too_large`, `token_malformed`, `token_encrypted`,
+    /// `json_invalid`, `json_duplicate_member`, `json_too_deep`, `algorithm_not_allowed`,
+    /// `type_not_allowed`, `header_not_allowed`, `kid_missing`, `kid_invalid`, `kid_unknown`,
+    /// `signature_invalid`, `claim_missing`, `claim_invalid`, `issuer_mismatch`, `audience_mismatch`,
+    /// `expired`, `not_yet_valid`, `issued_in_future`, `lifetime_too_long`
+    #[response(status = 401, content_type = "application/problem+json")]
+    Refused(ProblemBody),
+    /// `rate_limited`; with `Retry-After`
+    #[response(status = 429, content_type = "application/problem+json")]
+    Limited(ProblemBody),
+    /// Nobody can say: `keys_unavailable`, `keys_expired`; with `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unknown(ProblemBody),
+}
+
+/// Say whether a token is good
+///
 /// `GET` and `POST /api/auth/validate`. The token stands in `Authorization`; nothing else is read.
+#[utoipa::path(get, path = "/api/auth/validate", operation_id = "validate", tag = "tokens", security(("bearer" = [])), responses(Verdicts))]
 pub(super) async fn validate(State(app): State<App>, headers: HeaderMap) -> Response {
     if let Err(problem) = app.access.limits().validation() {
         return problem.with("valid", false).into_response();

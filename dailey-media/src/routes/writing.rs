@@ -1,7 +1,5 @@
 //! Takes objects in: streamed, bounded in size and time, checked, and visible only when complete.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -9,27 +7,39 @@ use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use http_body::Body as _;
-use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout};
 
+use super::openapi::{ObjectBody, ProblemBody, Refusals};
 use super::{App, condition_failed, failed, key, listing, malformed_condition};
 use crate::access::Scope;
+use crate::audit::Via;
 use crate::changes::Room;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
+use crate::pace::{Ended, Paced};
 use crate::preconditions::Preconditions;
 use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Target, Upload};
 
-/// Longest pause between two pieces of a body.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
-
-/// Every body has this long, whatever its size.
-const LEAST_TIME: Duration = Duration::from_secs(60);
-
-/// A longer one must come at least this fast, on average.
-const LEAST_BYTES_PER_SECOND: u64 = 64 * 1024;
-
+/// Put an object
+///
 /// `PUT /api/media/{key}`.
+#[utoipa::path(put, path = "/api/media/{key}", operation_id = "put_object", tag = "objects", security(("bearer" = [])), params(
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("If-None-Match" = Option<String>, Header, description = "`*`: only if it is not there"),
+    ("If-Match" = Option<String>, Header, description = "Only if it is in this state"),
+    ("Content-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
+    ("Repr-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
+    ("Cache-Control" = Option<String>, Header, description = "Kept"),
+    ("Content-Disposition" = Option<String>, Header, description = "Kept"),
+), request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 95 MiB, of any type"), responses(
+    Refusals,
+    (status = 200, description = "Another object was there", body = ObjectBody),
+    (status = 201, description = "It is there", body = ObjectBody),
+    (status = 400, description = "`key_invalid`, `description_invalid`, `digest_invalid`, `digest_mismatch`, `precondition_malformed`, `content_range_not_allowed`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 415, description = "`content_encoding_not_supported`", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn put(
     State(app): State<App>,
     headers: HeaderMap,
@@ -41,13 +51,14 @@ pub(super) async fn put(
         space,
         key: key(&uri)?,
     };
-    receive_object(&app, at, &headers, body).await
+    receive_object(&app, at, Via::Token, &headers, body).await
 }
 
 /// Stores the body at `at` for whoever may write there.
 pub(super) async fn receive_object(
     app: &App,
     at: Location,
+    via: Via,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -76,7 +87,7 @@ pub(super) async fn receive_object(
         }
     }
     let _slot = app.upload_slots.take(&at.space).await?;
-    let mut room = app.changes.room(&at).await?;
+    let mut room = app.changes.room(&at, via).await?;
     room.make(body.size_hint().lower()).await?;
     let name = at.key.as_str().to_owned();
     let target = Target { at, description };
@@ -86,13 +97,15 @@ pub(super) async fn receive_object(
         conditions,
         expected,
     };
-    match room.fill(size, upload.commit(commit)).await? {
-        Committed::Stored { object, replaced } => Ok(stored(&name, &object, replaced)),
-        Committed::ConditionFailed(current) => Err(condition_failed(current.as_ref())),
-        Committed::DigestMismatch => Err(bad_request(
+    let commit = async move { upload.commit(commit).await.map(Some) };
+    match room.fill(size, commit).await? {
+        Some(Committed::Stored { object, replaced }) => Ok(stored(&name, &object, replaced)),
+        Some(Committed::ConditionFailed(current)) => Err(condition_failed(current.as_ref())),
+        Some(Committed::DigestMismatch) => Err(bad_request(
             "digest_mismatch",
             "the bytes that arrived are not those of the digest; nothing was stored: send them again",
         )),
+        None => Err(Problem::internal()),
     }
 }
 
@@ -121,40 +134,29 @@ fn refuse_parts(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Writes the body to `upload`, `most` bytes at most; how many they were.
 async fn receive(
-    mut body: Body,
+    body: Body,
     most: u64,
     room: &mut Room,
     upload: &mut dyn Upload,
 ) -> Result<u64, Problem> {
-    let started = Instant::now();
-    let mut received: u64 = 0;
-    loop {
-        let frame = match timeout(MAX_PAUSE, body.frame()).await {
-            Ok(None) => return Ok(received),
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => {
-                return Err(bad_request(
-                    "body_incomplete",
-                    "the body ended too early; nothing was stored",
-                ));
-            }
-            Err(_) => return Err(too_slow()),
-        };
-        // Trailers say nothing that is kept.
-        let Ok(bytes) = frame.into_data() else {
-            continue;
-        };
-        received += bytes.len() as u64;
-        if received > most {
+    let mut body = Paced::new(body);
+    while let Some(bytes) = body.next().await.map_err(ended)? {
+        if body.came() > most {
             return Err(Problem::body_too_large(most));
         }
-        room.make(received).await?;
-        if started.elapsed()
-            > LEAST_TIME.max(Duration::from_secs(received / LEAST_BYTES_PER_SECOND))
-        {
-            return Err(too_slow());
-        }
+        room.make(body.came()).await?;
         upload.write(bytes).await.map_err(failed)?;
+    }
+    Ok(body.came())
+}
+
+fn ended(why: Ended) -> Problem {
+    match why {
+        Ended::Broken => bad_request(
+            "body_incomplete",
+            "the body ended too early; nothing was stored",
+        ),
+        Ended::TooSlow => too_slow(),
     }
 }
 

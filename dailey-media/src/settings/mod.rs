@@ -8,6 +8,7 @@ pub use s3::{Addressing, S3Settings};
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dailey_auth::{Environment, VerifierSettings};
 use dailey_http::client::TrustedProxies;
@@ -35,6 +36,12 @@ const DEFAULT_LINK_SECRET: &str = "link-secret";
 /// Longest audience: it becomes a folder's name.
 const MAX_AUDIENCE_BYTES: usize = 255;
 
+/// How long a resumable upload is kept without a sign of its client, in seconds.
+const DEFAULT_UPLOAD_EXPIRY_SECONDS: u64 = 24 * 60 * 60;
+
+/// A week: stale parts cost money.
+const MAX_UPLOAD_EXPIRY_SECONDS: u64 = 7 * DEFAULT_UPLOAD_EXPIRY_SECONDS;
+
 /// Everything that the service is told.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -55,8 +62,12 @@ pub struct Settings {
     pub link_secret: LinkSecret,
     /// Whether requests are limited.
     pub rate_limit: RateLimit,
+    /// Where each change is written down, if anywhere.
+    pub audit_log: Option<PathBuf>,
     /// How much may be asked for, stored and sent.
     pub limits: Limits,
+    /// How long a resumable upload is kept without a sign of its client.
+    pub upload_expiry: Duration,
 }
 
 /// Where the objects are.
@@ -110,11 +121,13 @@ pub(crate) struct Draft {
     pub(crate) storage: Option<StorageSettings>,
     pub(crate) link_secret: Option<LinkSecret>,
     pub(crate) frontend_env_file: Option<PathBuf>,
+    pub(crate) audit_log: Option<PathBuf>,
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
     public_origin: Option<PublicOrigin>,
     rate_limit: Option<RateLimit>,
     limits: Option<Limits>,
+    upload_expiry: Option<Duration>,
     pub(crate) errors: Vec<SettingError>,
 }
 
@@ -146,7 +159,7 @@ impl Draft {
         let link_secret = link_secret(lookup, environment, root);
         let link_secret = keep(&mut errors, link_secret).flatten();
         let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
-        keep(&mut errors, audit_log(lookup));
+        let upload_expiry = keep(&mut errors, upload_expiry(lookup, environment));
         // One wrong text is one error, though two settings are made from it.
         errors.dedup_by(|later, first| first.key().is_some() && first.key() == later.key());
         Self {
@@ -158,11 +171,13 @@ impl Draft {
             storage,
             link_secret,
             frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
+            audit_log: settings::text(lookup, "AUDIT_LOG_FILE").map(PathBuf::from),
             origins,
             trusted_proxies,
             public_origin,
             rate_limit,
             limits,
+            upload_expiry,
             errors,
         }
     }
@@ -186,6 +201,8 @@ impl Draft {
                 link_secret: Some(link_secret),
                 rate_limit: Some(rate_limit),
                 limits: Some(limits),
+                audit_log,
+                upload_expiry: Some(upload_expiry),
                 errors,
                 ..
             } if errors.is_empty() => Ok(Settings {
@@ -197,7 +214,9 @@ impl Draft {
                 storage,
                 link_secret,
                 rate_limit,
+                audit_log,
                 limits,
+                upload_expiry,
             }),
             Self { errors, .. } => Err(errors),
         }
@@ -327,15 +346,23 @@ fn rate_limit(lookup: Lookup<'_>, environment: Environment) -> Result<RateLimit,
     }
 }
 
-fn audit_log(lookup: Lookup<'_>) -> Result<(), SettingError> {
-    match settings::text(lookup, "AUDIT_LOG_FILE") {
-        None => Ok(()),
-        Some(_) => Err(invalid(
-            "AUDIT_LOG_FILE",
-            "the audit log is not part of this build yet: remove the key",
-        )
-        .into()),
-    }
+/// `UPLOAD_EXPIRY_SECONDS`: less than an hour is for tests, in development.
+fn upload_expiry(lookup: Lookup<'_>, environment: Environment) -> Result<Duration, SettingError> {
+    let least = match environment {
+        Environment::Production => 60 * 60,
+        Environment::Development => 1,
+    };
+    let seconds = match settings::text(lookup, "UPLOAD_EXPIRY_SECONDS") {
+        None => Some(DEFAULT_UPLOAD_EXPIRY_SECONDS),
+        Some(text) => text.parse().ok(),
+    };
+    seconds
+        .filter(|seconds| (least..=MAX_UPLOAD_EXPIRY_SECONDS).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| {
+            let message = "takes seconds, from an hour (3600) to a week (604800)";
+            invalid("UPLOAD_EXPIRY_SECONDS", message).into()
+        })
 }
 
 fn invalid(key: &'static str, message: &str) -> SettingsError {
@@ -401,9 +428,9 @@ mod tests {
                 "RATE_LIMIT: takes `off`",
             ),
             (
-                &[("AUDIT_LOG_FILE", "a")],
+                &[("UPLOAD_EXPIRY_SECONDS", "60")],
                 None,
-                "AUDIT_LOG_FILE: the audit log is not part",
+                "UPLOAD_EXPIRY_SECONDS: takes seconds",
             ),
             (&[("JWT_ISSUER", "")], None, "JWT_ISSUER: "),
             (&[("TRUSTED_PROXIES", "nginx")], None, "TRUSTED_PROXIES: "),

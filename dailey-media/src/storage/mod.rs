@@ -7,10 +7,12 @@ mod copy;
 pub mod local;
 mod presign;
 pub(crate) mod records;
+pub(crate) mod resumable;
 pub mod s3;
 
 pub(crate) use copy::{Copied, copy_object};
 pub use presign::{LinkMethod, LinkRequest, MAX_LINK_SECONDS, SignedRequest};
+pub use resumable::{Received, Resumable};
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -55,6 +57,9 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Begins an upload to `target`. Dropping it before the commit undoes it.
     fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>>;
+
+    /// Uploads that go on over many requests.
+    fn resumable(&self) -> &dyn Resumable;
 
     /// Removes the object at `at`, if `conditions` allow it.
     fn delete<'a>(

@@ -13,17 +13,29 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::store::Store;
+use crate::witness::Witness;
 
 pub(crate) const APP: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:5173";
 pub(crate) const START: Duration = Duration::from_secs(20);
 
+const AUDIT_LOG: &str = "audit.log";
+
 /// Whether the service limits how often it is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limits {
     On,
     Off,
+}
+
+/// What runs the program.
+enum Program<'a> {
+    Plain,
+    /// Another program, which becomes it.
+    Through(&'a [&'a str]),
+    /// With all its objects on a disk of so many mebibytes.
+    OnASmallDisk(u32),
 }
 
 pub(crate) struct Service {
@@ -33,12 +45,29 @@ pub(crate) struct Service {
     pub(crate) key: SigningKey,
     pub(crate) folder: TempDir,
     pub(crate) store: Store,
+    environment: Vec<(&'static str, String)>,
     client: Client,
+    pub(crate) witness: Witness,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.bear_witness();
+        }
+    }
 }
 
 pub(crate) fn command(folder: &Path, port: u16) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dailey-media"));
+    command_through(&[], folder, port)
+}
+
+fn command_through(wrapper: &[&str], folder: &Path, port: u16) -> Command {
+    let program = env!("CARGO_BIN_EXE_dailey-media");
+    let mut words = wrapper.iter().copied().chain([program]);
+    let mut command = Command::new(words.next().unwrap_or(program));
     command
+        .args(words)
         .env_clear()
         .current_dir(folder)
         .env("PORT", port.to_string());
@@ -51,23 +80,77 @@ impl Service {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        Self::in_folder(limits, |_| ()).await
+        let store = Store::of_this_run();
+        Self::in_folder(Program::Plain, limits, store, |_| Vec::new()).await
+    }
+
+    /// With its objects there.
+    pub(crate) async fn start_on(store: Store) -> Self {
+        Self::in_folder(Program::Plain, Limits::Off, store, |_| Vec::new()).await
+    }
+
+    /// Without limits, with more in its environment.
+    pub(crate) async fn start_with_env(environment: &[(&'static str, &str)]) -> Self {
+        let (environment, store) = (owned(environment), Store::of_this_run());
+        Self::in_folder(Program::Plain, Limits::Off, store, |_| environment).await
     }
 
     /// With this configuration file.
     pub(crate) async fn configured(toml: &str) -> Self {
-        let write = |folder: &Path| std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
-        Self::in_folder(Limits::Off, write).await
+        let write = |folder: &Path| {
+            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+            Vec::new()
+        };
+        Self::in_folder(Program::Plain, Limits::Off, Store::of_this_run(), write).await
     }
 
-    async fn in_folder(limits: Limits, prepare: impl FnOnce(&Path)) -> Self {
+    /// With an audit log at [`Service::audit_log`].
+    pub(crate) async fn audited() -> Self {
+        let log = |_: &Path| vec![("AUDIT_LOG_FILE", AUDIT_LOG.to_owned())];
+        Self::in_folder(Program::Plain, Limits::Off, Store::of_this_run(), log).await
+    }
+
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.folder.path().join(AUDIT_LOG)
+    }
+
+    /// The program as an argument of another one, which becomes it.
+    pub(crate) async fn start_through(wrapper: &[&str], limits: Limits) -> Self {
+        let (program, store) = (Program::Through(wrapper), Store::of_this_run());
+        Self::in_folder(program, limits, store, |_| Vec::new()).await
+    }
+
+    /// With its limits, for pages of this origin.
+    pub(crate) async fn start_for(origin: &str) -> Self {
+        let environment = owned(&[("CORS_ORIGINS", origin)]);
+        let store = Store::of_this_run();
+        Self::in_folder(Program::Plain, Limits::On, store, |_| environment).await
+    }
+
+    async fn in_folder(
+        program: Program<'_>,
+        limits: Limits,
+        store: Store,
+        prepare: impl FnOnce(&Path) -> Vec<(&'static str, String)>,
+    ) -> Self {
         let key = SigningKey::generate();
         let issuer = Issuer::start(&[&key]).await.unwrap();
         let folder = TempDir::new().unwrap();
-        prepare(folder.path());
+        let environment = prepare(folder.path());
         let port = testbed::free_port().unwrap();
-        let store = Store::of_this_run();
-        let child = start(folder.path(), port, &issuer, limits, &store);
+        let command = match program {
+            Program::Plain => command(folder.path(), port),
+            Program::Through(wrapper) => command_through(wrapper, folder.path(), port),
+            Program::OnASmallDisk(mebibytes) => on_a_small_disk(folder.path(), port, mebibytes),
+        };
+        let child = start(
+            command,
+            (folder.path(), port),
+            &issuer,
+            limits,
+            &store,
+            &environment,
+        );
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             child,
@@ -76,8 +159,16 @@ impl Service {
             key,
             folder,
             store,
+            environment,
             client,
+            witness: Witness::default(),
         }
+    }
+
+    /// The same with all its objects on a file system of `mebibytes`, in a mount namespace of its own.
+    pub(crate) async fn start_on_a_small_disk(mebibytes: u32) -> Self {
+        let program = Program::OnASmallDisk(mebibytes);
+        Self::in_folder(program, Limits::Off, Store::Local, |_| Vec::new()).await
     }
 
     /// A folder of the store, where objects are local files.
@@ -86,14 +177,31 @@ impl Service {
         local.then(|| self.folder.path().join("data/media").join(name))
     }
 
+    fn bear_witness(&self) {
+        self.witness.check(self.child.log(), self.folder.path());
+    }
+
     /// The same program again on the same folder, after the first has ended.
     pub(crate) fn restart(&mut self) {
+        let environment = self.environment.clone();
+        self.start_again(&environment);
+    }
+
+    pub(crate) fn restart_with_env(&mut self, environment: &[(&'static str, &str)]) {
+        self.start_again(&owned(environment));
+    }
+
+    fn start_again(&mut self, environment: &[(&'static str, String)]) {
+        // One that was killed in the middle of a write has its port and its folder a little longer.
+        self.child.stop(START).unwrap();
+        self.bear_witness();
         self.child = start(
-            self.folder.path(),
-            self.port,
+            command(self.folder.path(), self.port),
+            (self.folder.path(), self.port),
             &self.issuer,
             Limits::Off,
             &self.store,
+            environment,
         );
     }
 
@@ -102,7 +210,10 @@ impl Service {
     }
 
     pub(crate) fn bearer(&self, token: &TokenBuilder) -> String {
-        format!("Bearer {}", token.sign(&self.key))
+        let token = token.sign(&self.key);
+        // Its signature, which nobody else can make.
+        self.witness.keep(token.rsplit('.').next().unwrap());
+        format!("Bearer {token}")
     }
 
     /// A request of `user-1`.
@@ -121,6 +232,9 @@ impl Service {
     }
 
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        if let Some(key) = path.strip_prefix("/api/media/") {
+            self.witness.keep(key);
+        }
         self.client
             .request(method, format!("http://127.0.0.1:{}{path}", self.port))
     }
@@ -165,15 +279,52 @@ impl Service {
     }
 }
 
-fn start(folder: &Path, port: u16, issuer: &Issuer, limits: Limits, store: &Store) -> Child {
-    let mut command = command(folder, port);
+fn owned(environment: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    let pairs = environment.iter();
+    pairs
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .collect()
+}
+
+/// The program with a mount that only it sees and that ends with it.
+fn on_a_small_disk(folder: &Path, port: u16, mebibytes: u32) -> Command {
+    let root = folder.join("data/media");
+    std::fs::create_dir_all(&root).unwrap();
+    let program = command(folder, port);
+    let mut command = Command::new("unshare");
+    if !rustix::process::getuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    let mount = format!("mount -t tmpfs -o size={mebibytes}m none \"$0\" && exec \"$@\"");
+    command
+        .args(["--mount", "sh", "-c", &mount])
+        .arg(root)
+        .arg(program.get_program())
+        .current_dir(folder);
+    for (name, value) in program.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command
+}
+
+fn start(
+    mut command: Command,
+    (folder, port): (&Path, u16),
+    issuer: &Issuer,
+    limits: Limits,
+    store: &Store,
+    environment: &[(&'static str, String)],
+) -> Child {
     command
         .arg("serve")
         .env("DAILEY_ENV", "development")
         .env("JWT_ISSUER", issuer.url())
         .env("CORE_JWKS_URL", issuer.jwks_url())
         .env("CORE_APP_ID", format!("{APP},{OTHER_APP}"))
-        .env("CORS_ORIGINS", ORIGIN);
+        .env("CORS_ORIGINS", ORIGIN)
+        // All that the program and its libraries can say.
+        .env("RUST_LOG", "trace")
+        .envs(environment.iter().cloned());
     store.configure(folder, &mut command);
     if limits == Limits::Off {
         command.env("RATE_LIMIT", "off");

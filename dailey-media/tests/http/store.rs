@@ -14,7 +14,12 @@ const PLACE: &str = "DMAPI_TEST_S3";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Store {
     Local,
-    S3 { place: String, bucket: String },
+    S3 {
+        place: String,
+        bucket: String,
+        /// Where DMAPI finds it: the server's own port, or a proxy's.
+        port: u16,
+    },
 }
 
 impl Store {
@@ -28,42 +33,64 @@ impl Store {
         let bucket = format!("test-{}", uuid::Uuid::new_v4().simple());
         make_bucket(place, &bucket).unwrap();
         Self::S3 {
+            port: server_at(place).unwrap().1,
             place: place.to_owned(),
             bucket,
         }
     }
 
-    /// Which server, where it is one.
-    pub(crate) fn kind(&self) -> Option<Kind> {
+    /// The same bucket behind another port.
+    pub(crate) fn through(self, port: u16) -> Self {
         match self {
+            Self::Local => Self::Local,
+            Self::S3 { place, bucket, .. } => Self::S3 {
+                place,
+                bucket,
+                port,
+            },
+        }
+    }
+
+    /// The address of a bucket that shows what is in it to anybody.
+    pub(crate) fn open_bucket(&self) -> Option<String> {
+        match self {
+            Self::S3 { place, bucket, .. } => match server_at(place)? {
+                (Kind::Moto, port) => Some(format!("http://127.0.0.1:{port}/{bucket}")),
+                (Kind::S3sFs, _) => None,
+            },
             Self::Local => None,
-            Self::S3 { place, .. } => server_at(place).map(|(kind, _)| kind),
         }
     }
 
     /// Tells DMAPI, by its configuration file and its environment.
     pub(crate) fn configure(&self, folder: &Path, command: &mut Command) {
-        let Self::S3 { place, bucket } = self else {
+        let Self::S3 {
+            place,
+            bucket,
+            port,
+        } = self
+        else {
             return;
         };
-        let (_, port) = server_at(place).unwrap();
-        configure(folder, command, port, bucket);
+        let (_, public) = server_at(place).unwrap();
+        let toml = format!(
+            "[storage.s3]\nbucket = \"{bucket}\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:{port}\"\npublic_endpoint = \"http://127.0.0.1:{public}\"\n"
+        );
+        let file = folder.join("dailey-media.toml");
+        let mut text = std::fs::read_to_string(&file).unwrap_or_default();
+        // A restarted one has it already.
+        if !text.contains("[storage.s3]") {
+            text.push_str(&toml);
+        }
+        std::fs::write(file, text).unwrap();
+        command
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
     }
 }
 
-/// For a bucket behind any port: a proxy's, or nobody's.
-pub(crate) fn configure(folder: &Path, command: &mut Command, port: u16, bucket: &str) {
-    let toml = format!(
-        "[storage.s3]\nbucket = \"{bucket}\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:{port}\"\n"
-    );
-    std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
-    command
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
-}
-
 /// What looks at local files, or has nothing to do with where objects are.
-const LOCAL_ONLY: [&str; 8] = [
+const LOCAL_ONLY: [&str; 9] = [
     "store::",
     "cli::",
     "rates::",
@@ -71,6 +98,8 @@ const LOCAL_ONLY: [&str; 8] = [
     "a_disk_that_never_answers",
     "a_damaged_object",
     "in_local_files",
+    // Links that DMAPI answers itself; those that a store answers are in `s3`.
+    "links::",
     "s3::",
 ];
 

@@ -322,6 +322,30 @@ async fn a_wrong_file_is_named_by_config_with_its_line() {
         write(&ground.path("secret"), "short");
     })
     .await;
+    names("config", "put_max_bytes is not", |ground| {
+        let limits = "[limits]\nput_max_bytes = 0\n";
+        write(&ground.path("dailey-media.toml"), limits);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_audit_log_that_cannot_be_opened_is_named_by_config() {
+    names("config", "AUDIT_LOG_FILE: cannot use", |ground| {
+        ground.set("AUDIT_LOG_FILE", "nowhere/audit.log");
+    })
+    .await;
+    names("config", "it is not a file", |ground| {
+        ground.set("AUDIT_LOG_FILE", ".");
+    })
+    .await;
+    names("config", "chmod 600", |ground| {
+        write(&ground.path("audit.log"), "");
+        let mode = PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(ground.path("audit.log"), mode).unwrap();
+        ground.set("AUDIT_LOG_FILE", "audit.log");
+    })
+    .await;
 }
 
 #[tokio::test]

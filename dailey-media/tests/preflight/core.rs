@@ -8,7 +8,7 @@ use dailey_auth::testing::SigningKey;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -46,6 +46,7 @@ pub(crate) struct Core {
     port: u16,
     behaviour: Arc<Mutex<Behaviour>>,
     folder: TempDir,
+    acceptor: TlsAcceptor,
     pub(crate) key: SigningKey,
 }
 
@@ -62,10 +63,11 @@ impl Core {
             ahead: Some(Ahead::By(Duration::ZERO)),
         }));
         let shared = Arc::clone(&behaviour);
+        let own = acceptor.clone();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
+                let (acceptor, shared) = (own.clone(), Arc::clone(&shared));
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else {
                         return;
@@ -112,6 +114,7 @@ impl Core {
             port,
             behaviour,
             folder,
+            acceptor,
             key,
         }
     }
@@ -124,6 +127,28 @@ impl Core {
     /// The certificate authority that its certificate is from.
     pub(crate) fn authority(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
+    }
+
+    /// TLS with the same authority in front of a port: another one, on `localhost`.
+    pub(crate) async fn tls_in_front_of(&self, port: u16) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let outside = listener.local_addr().unwrap().port();
+        let acceptor = self.acceptor.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let behind = TcpStream::connect(("127.0.0.1", port)).await;
+                    let (Ok(mut stream), Ok(mut behind)) = (acceptor.accept(stream).await, behind)
+                    else {
+                        return;
+                    };
+                    let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
+                });
+            }
+        });
+        outside
     }
 
     pub(crate) fn health(&self, answer: Answer) {

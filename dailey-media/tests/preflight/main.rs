@@ -9,3 +9,5 @@ mod drain;
 mod edge;
 mod gate;
 mod ground;
+mod logs;
+mod s3;

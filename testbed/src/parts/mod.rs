@@ -4,6 +4,7 @@
 
 mod apt;
 mod cache;
+mod chromium;
 mod moto;
 mod mysql;
 mod nginx;
@@ -14,6 +15,7 @@ mod systemd;
 mod unpacked;
 
 pub use cache::cache_folder;
+pub use chromium::ChromiumPart;
 pub use moto::MotoPart;
 pub use mysql::MysqlPart;
 pub use nginx::NginxPart;

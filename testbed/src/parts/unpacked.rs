@@ -41,6 +41,16 @@ impl Unpacked {
         &self.root
     }
 
+    /// The dynamic loader.
+    pub(super) fn loader(&self) -> &Path {
+        &self.loader
+    }
+
+    /// The folder of the libraries.
+    pub(super) fn libraries(&self) -> &Path {
+        &self.libraries
+    }
+
     /// A program in it, by its path without the leading `/`; arguments are still to be added.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(&self.loader);

@@ -56,6 +56,17 @@ impl Client {
         read(url, request.send(body.to_string().as_bytes()))
     }
 
+    /// DELETE.
+    pub(crate) fn delete(&self, url: &str, token: &str) -> Outcome<Answer> {
+        let request = self.0.delete(url);
+        read(
+            url,
+            request
+                .header("Authorization", format!("Bearer {token}"))
+                .call(),
+        )
+    }
+
     /// PUT of bytes.
     pub(crate) fn put(
         &self,

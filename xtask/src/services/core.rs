@@ -76,11 +76,7 @@ impl Core {
             &folder.join("serve.log"),
             "/health",
             watch,
-            |url, port| {
-                let mut command = commands.command(&["serve"]);
-                command.env("PORT", port.to_string()).env("JWT_ISSUER", url);
-                command
-            },
+            |url, port| commands.serve(url, &port.to_string()),
         )?;
         Ok(Self {
             service,
@@ -91,6 +87,16 @@ impl Core {
             admin_password,
             client: client.clone(),
         })
+    }
+
+    /// Starts it again with the same data, at the same address; the process before must have ended.
+    pub(crate) fn start_again(&mut self, watch: &Watch) -> Outcome<()> {
+        let url = self.service.url().to_owned();
+        let port = url.rsplit(':').next().unwrap_or_default();
+        let command = self.commands.serve(&url, port);
+        let log = self.commands.folder.join("serve.log");
+        self.service = Service::start_again("dailey-core", &log, "/health", watch, &url, command)?;
+        Ok(())
     }
 
     /// A command of its own; what it printed as JSON.
@@ -176,6 +182,12 @@ impl Commands {
             .args(arguments)
             .current_dir(&self.folder)
             .env("DAILEY_ENV", "development");
+        command
+    }
+
+    fn serve(&self, url: &str, port: &str) -> Command {
+        let mut command = self.command(&["serve"]);
+        command.env("PORT", port).env("JWT_ISSUER", url);
         command
     }
 

@@ -1,7 +1,7 @@
 //! DMAPI on local files, trusting one Core for one app.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Service, Watch};
@@ -28,6 +28,15 @@ const SETTINGS: [&str; 14] = [
 /// A running DMAPI with fresh data.
 pub(crate) struct Media {
     pub(crate) service: Service,
+    settings: Settings,
+}
+
+/// How it was started.
+struct Settings {
+    program: PathBuf,
+    folder: PathBuf,
+    core_url: String,
+    app_id: String,
 }
 
 impl Media {
@@ -40,34 +49,55 @@ impl Media {
         watch: &Watch,
     ) -> Outcome<Self> {
         fs::create_dir(folder).map_err(|error| failed("cannot make DMAPI's folder", error))?;
+        let settings = Settings {
+            program: program.to_owned(),
+            folder: folder.to_owned(),
+            core_url: core_url.to_owned(),
+            app_id: app_id.to_owned(),
+        };
         let service = Service::start(
             "dailey-media",
             &folder.join("serve.log"),
             "/health",
             watch,
-            |_, port| {
-                let mut command = Command::new(program);
-                for key in SETTINGS {
-                    command.env_remove(key);
-                }
-                command
-                    .arg("serve")
-                    .current_dir(folder)
-                    .env("DAILEY_ENV", "development")
-                    .env("PORT", port.to_string())
-                    .env("DAILEY_CORE_URL", core_url)
-                    .env("JWT_ISSUER", core_url)
-                    .env("CORE_APP_ID", app_id)
-                    // The traffic of the key rotation is far above what one client may send.
-                    .env("RATE_LIMIT", "off");
-                command
-            },
+            |_, port| settings.serve(&port.to_string()),
         )?;
-        Ok(Self { service })
+        Ok(Self { service, settings })
+    }
+
+    /// Starts it again with the same data, at the same address; the process before must have ended.
+    pub(crate) fn start_again(&mut self, watch: &Watch) -> Outcome<()> {
+        let url = self.service.url().to_owned();
+        let command = self
+            .settings
+            .serve(url.rsplit(':').next().unwrap_or_default());
+        let log = self.settings.folder.join("serve.log");
+        self.service = Service::start_again("dailey-media", &log, "/health", watch, &url, command)?;
+        Ok(())
     }
 
     /// An address of its own.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.service.url())
+    }
+}
+
+impl Settings {
+    fn serve(&self, port: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        for key in SETTINGS {
+            command.env_remove(key);
+        }
+        command
+            .arg("serve")
+            .current_dir(&self.folder)
+            .env("DAILEY_ENV", "development")
+            .env("PORT", port)
+            .env("DAILEY_CORE_URL", &self.core_url)
+            .env("JWT_ISSUER", &self.core_url)
+            .env("CORE_APP_ID", &self.app_id)
+            // The traffic of the key rotation is far above what one client may send.
+            .env("RATE_LIMIT", "off");
+        command
     }
 }

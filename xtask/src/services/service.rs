@@ -115,6 +115,27 @@ impl Service {
         }
     }
 
+    /// Starts it again at an address that it had before.
+    pub(crate) fn start_again(
+        name: &str,
+        log: &Path,
+        path: &str,
+        watch: &Watch,
+        url: &str,
+        mut command: Command,
+    ) -> Outcome<Self> {
+        without_cargo_run(&mut command);
+        let mut child =
+            Child::start(name, command, log).map_err(|error| Stop::because(error.to_string()))?;
+        wait_for_http(&mut child, &format!("{url}{path}"), START_DEADLINE)
+            .map_err(|error| Stop::because(with_indented_log(&error.to_string())))?;
+        Ok(Self {
+            child: watch.add(child),
+            url: url.to_owned(),
+            watch: watch.clone(),
+        })
+    }
+
     /// Its address, without a slash at the end.
     pub(crate) fn url(&self) -> &str {
         &self.url

@@ -7,7 +7,7 @@ mod prerequisites;
 mod real_parts;
 mod tools;
 
-pub(crate) use self::peers::{node_peer, python_peer};
+pub(crate) use self::peers::{bench_peers, node_peer, python_peer};
 pub(crate) use self::prerequisites::{Needs, Prerequisites};
 pub(crate) use self::real_parts::real_parts;
 pub(crate) use self::tools::{cargo_deny, cargo_fuzz};

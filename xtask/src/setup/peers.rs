@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 const INSTALL_DEADLINE: Duration = Duration::from_secs(10 * 60);
 
 /// What runs in Node.
-const NODE_PROGRAMS: [&str; 3] = ["client.mjs", "verify.mjs", "verify-aws.mjs"];
+const NODE_PROGRAMS: [&str; 4] = ["client.mjs", "upload.mjs", "verify.mjs", "verify-aws.mjs"];
 
 /// A command that verifies with `PyJWT`; arguments are still to be added.
 pub(crate) fn python_peer(
@@ -73,33 +73,7 @@ pub(crate) fn node_peer(
 ) -> Outcome<Command> {
     let source = workspace.root().join("testbed/peers");
     let folder = workspace.testbed("peers")?.join("node");
-    if !is_made_from(&folder, &source.join("package-lock.json")) {
-        remove(&folder)?;
-        fs::create_dir(&folder)
-            .map_err(|error| failed("cannot make the folder for Node packages", error))?;
-        for file in ["package.json", "package-lock.json"] {
-            copy(&source.join(file), &folder.join(file))?;
-        }
-        let mut command = Command::new("npm");
-        command
-            .args([
-                "ci",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--cache",
-            ])
-            .arg(cache::folder("npm")?)
-            .current_dir(&folder);
-        install(
-            "installing Node packages",
-            command,
-            workspace,
-            terminal,
-            interrupt,
-        )?;
-        stamp(&folder, &source.join("package-lock.json"))?;
-    }
+    node_packages(&source, &folder, workspace, terminal, interrupt)?;
     // Node looks for packages beside the program.
     for program in NODE_PROGRAMS {
         copy(&source.join(program), &folder.join(program))?;
@@ -107,6 +81,58 @@ pub(crate) fn node_peer(
     let mut peer = Command::new("node");
     peer.arg(folder.join("verify.mjs"));
     Ok(peer)
+}
+
+/// The folder with the Node verifiers that ours are measured beside, and the program that speaks for them.
+pub(crate) fn bench_peers(
+    workspace: &Workspace,
+    terminal: &Terminal,
+    interrupt: &Interrupt,
+) -> Outcome<PathBuf> {
+    let source = workspace.root().join("benches/peers/node");
+    let folder = workspace.testbed("peers")?.join("node-bench");
+    node_packages(&source, &folder, workspace, terminal, interrupt)?;
+    copy(&source.join("speak.mjs"), &folder.join("speak.mjs"))?;
+    Ok(folder)
+}
+
+/// Installs what the lock file in `source` names into `folder`.
+fn node_packages(
+    source: &Path,
+    folder: &Path,
+    workspace: &Workspace,
+    terminal: &Terminal,
+    interrupt: &Interrupt,
+) -> Outcome<()> {
+    let lock = source.join("package-lock.json");
+    if is_made_from(folder, &lock) {
+        return Ok(());
+    }
+    remove(folder)?;
+    fs::create_dir(folder)
+        .map_err(|error| failed("cannot make the folder for Node packages", error))?;
+    for file in ["package.json", "package-lock.json"] {
+        copy(&source.join(file), &folder.join(file))?;
+    }
+    let mut command = Command::new("npm");
+    command
+        .args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--cache",
+        ])
+        .arg(cache::folder("npm")?)
+        .current_dir(folder);
+    install(
+        "installing Node packages",
+        command,
+        workspace,
+        terminal,
+        interrupt,
+    )?;
+    stamp(folder, &lock)
 }
 
 fn install(

@@ -1,6 +1,8 @@
 //! Real servers of others, unpacked by the crate `testbed`.
 
-use testbed::parts::{MotoPart, MysqlPart, NginxPart, Pm2Part, S3sFsPart, SshdPart, SystemdPart};
+use testbed::parts::{
+    ChromiumPart, MotoPart, MysqlPart, NginxPart, Pm2Part, S3sFsPart, SshdPart, SystemdPart,
+};
 
 use crate::stop::{Outcome, Stop};
 
@@ -13,6 +15,7 @@ pub(crate) fn real_parts() -> Outcome<()> {
         .and_then(|_| Pm2Part::set_up())
         .and_then(|_| MotoPart::set_up())
         .and_then(|_| S3sFsPart::set_up())
+        .and_then(|_| ChromiumPart::set_up())
         .map(drop)
         .map_err(|error| Stop::because(error.to_string()))
 }

@@ -10,6 +10,7 @@ use super::{Bench, Result, Selection, peers};
 use crate::fuzz;
 use crate::process::Run;
 use crate::setup;
+use crate::soak;
 use crate::stop::{Failure, Outcome, Stop};
 
 /// Builds included; where a part hangs instead.
@@ -32,7 +33,7 @@ impl Part {
 }
 
 /// All of them.
-pub(super) const PARTS: [Part; 13] = [
+pub(super) const PARTS: [Part; 14] = [
     Part {
         name: "prerequisites",
         what: "looks for what must be on the machine already",
@@ -142,6 +143,16 @@ pub(super) const PARTS: [Part; 13] = [
         smallest: Selection::All,
         run: |bench| {
             fuzz::smoke(bench.workspace, bench.terminal, bench.interrupt).map(Result::passed)
+        },
+    },
+    Part {
+        name: "soak",
+        what: "a minute of mixed load on Core and DMAPI with rotations, restarts and kill -9",
+        smallest: Selection::All,
+        run: |bench| {
+            let time = Duration::from_secs(60);
+            soak::soak(bench.workspace, bench.terminal, bench.interrupt, time, 1)
+                .map(Result::passed)
         },
     },
     Part {

@@ -6,7 +6,8 @@ use std::time::Instant;
 use clap::{Subcommand, ValueEnum};
 use testbed::mysql::Standing;
 use testbed::parts::{
-    MotoPart, MysqlPart, NginxPart, PartError, Pm2Part, S3sFsPart, SshdPart, SystemdPart,
+    ChromiumPart, MotoPart, MysqlPart, NginxPart, PartError, Pm2Part, S3sFsPart, SshdPart,
+    SystemdPart,
 };
 
 use crate::stop::{Interrupt, Outcome, Stop};
@@ -48,6 +49,8 @@ pub(crate) enum Part {
     Pm2,
     /// Two S3 servers, moto and s3s-fs; tests start their own, so `up` only sets them up
     S3,
+    /// A browser and what drives it; tests start their own, so `up` only unpacks it
+    Chromium,
 }
 
 /// Does it.
@@ -66,6 +69,7 @@ pub(crate) fn run(
             Part::Systemd,
             Part::Pm2,
             Part::S3,
+            Part::Chromium,
             Part::Mysql,
         ],
     };
@@ -159,6 +163,7 @@ fn kept(part: Part, to: To) -> Vec<(&'static str, Result<String, PartError>)> {
             ("moto", version!(MotoPart)),
             ("s3s-fs", version!(S3sFsPart)),
         ],
+        Part::Chromium => vec![("chromium", version!(ChromiumPart))],
         Part::Mysql => vec![("mysql", version!(MysqlPart))],
     }
 }

@@ -103,6 +103,11 @@ pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
     sync(folder_of(folder)?)
 }
 
+/// Makes the name of a new file last.
+pub(super) fn sync_name(path: &Path) -> io::Result<()> {
+    sync(folder_of(path)?)
+}
+
 fn folder_of(path: &Path) -> io::Result<&Path> {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Ok(Path::new(".")),

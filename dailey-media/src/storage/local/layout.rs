@@ -3,6 +3,7 @@
 //! ```text
 //! {root}/lock                         held by the one process that uses the root
 //! {root}/uploads/{id}                 uploads under way, swept at start
+//! {root}/resumable/{id}               uploads that may go on after a restart
 //! {root}/objects/{app}/{subject}/{segment}/…/{segment}
 //! ```
 //!
@@ -53,6 +54,15 @@ impl Layout {
 
     pub(super) fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
+    }
+
+    pub(super) fn resumables(&self) -> PathBuf {
+        self.root.join("resumable")
+    }
+
+    /// `id` is a file name.
+    pub(super) fn resumable(&self, id: &str) -> PathBuf {
+        self.resumables().join(id)
     }
 
     pub(super) fn objects(&self) -> PathBuf {

@@ -5,6 +5,7 @@ mod durable;
 mod layout;
 mod listing;
 mod object_file;
+mod resumable;
 mod upload;
 
 use std::fs::{self, File, TryLockError};
@@ -24,8 +25,8 @@ use self::layout::Layout;
 use self::listing::{Budget, Waiting};
 use self::upload::{Draft, LocalUpload};
 use super::{
-    Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Storage, StorageError,
-    Target, Upload,
+    Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage,
+    StorageError, Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -108,6 +109,7 @@ fn prepare(layout: &Layout) -> Result<File, OpenError> {
         move |source| OpenError::Io { path, source }
     };
     let (uploads, objects, lock) = (layout.uploads(), layout.objects(), layout.lock());
+    let resumables = layout.resumables();
     durable::create_folders(layout.root()).map_err(at(layout.root()))?;
     let file = File::options()
         .write(true)
@@ -121,6 +123,7 @@ fn prepare(layout: &Layout) -> Result<File, OpenError> {
         Err(TryLockError::Error(error)) => return Err(at(&lock)(error)),
     }
     durable::create_folders(&uploads).map_err(at(&uploads))?;
+    durable::create_folders(&resumables).map_err(at(&resumables))?;
     durable::create_folders(&objects).map_err(at(&objects))?;
     for left_over in fs::read_dir(&uploads).map_err(at(&uploads))? {
         let left_over = left_over.map_err(at(&uploads))?.path();
@@ -149,6 +152,10 @@ impl Storage for LocalStorage {
             let upload = LocalUpload::new(Arc::clone(&self.inner), target, draft);
             Ok(Box::new(upload) as Box<dyn Upload>)
         })
+    }
+
+    fn resumable(&self) -> &dyn Resumable {
+        self
     }
 
     fn delete<'a>(

@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -94,7 +94,7 @@ impl Upload for LocalUpload {
 }
 
 impl Draft {
-    pub(super) fn create(folder: &std::path::Path) -> Result<Self, StorageError> {
+    pub(super) fn create(folder: &Path) -> Result<Self, StorageError> {
         let path = folder.join(Uuid::now_v7().simple().to_string());
         let file = OpenOptions::new()
             .write(true)
@@ -123,35 +123,70 @@ impl Draft {
         commit: &Commit,
     ) -> Result<Committed, StorageError> {
         let sha256 = Sha256::from_bytes(self.digest.clone().finish().as_ref()).ok_or(DEAD)?;
-        if commit.expected.is_some_and(|expected| expected != sha256) {
-            return Ok(Committed::DigestMismatch);
-        }
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let object = Object {
+        let finished = Finished {
+            path: &self.path,
+            file: &mut self.file,
             size: self.size,
             sha256,
-            modified_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-            description: target.description,
         };
-        object_file::finish(&mut self.file, &object)?;
-        self.file.sync_all()?;
-
-        let path = store.layout.object(&target.at);
-        let _changing = store.changing(&path);
-        let current = Current::read(&path)?;
-        if !current.allows(&commit.conditions) {
-            return Ok(Committed::ConditionFailed(current.into_object()));
-        }
-        let (name, replaced) = match current {
-            Current::Absent => (Name::New, Replaced::Nothing),
-            Current::Object(_) | Current::Damaged => (Name::Any, Replaced::Object),
-        };
-        let space = store.layout.space(&target.at.space);
-        durable::rename(&self.path, &path, name, &space)?;
-        Ok(Committed::Stored { object, replaced })
+        publish(store, finished, target, commit, |replaced| match replaced {
+            Replaced::Nothing => Name::New,
+            Replaced::Object => Name::Any,
+        })
     }
+}
+
+/// A file that holds all bytes of what is to be an object, its position behind them.
+pub(super) struct Finished<'f> {
+    pub(super) path: &'f Path,
+    pub(super) file: &'f mut File,
+    pub(super) size: u64,
+    pub(super) sha256: Sha256,
+}
+
+/// Makes the file the object at `target`, if its digest and conditions hold. `name` says how its
+/// name is taken.
+pub(super) fn publish(
+    store: &Inner,
+    finished: Finished<'_>,
+    target: Target,
+    commit: &Commit,
+    name: impl FnOnce(Replaced) -> Name,
+) -> Result<Committed, StorageError> {
+    let Finished {
+        path: draft,
+        file,
+        size,
+        sha256,
+    } = finished;
+    if commit.expected.is_some_and(|expected| expected != sha256) {
+        return Ok(Committed::DigestMismatch);
+    }
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let object = Object {
+        size,
+        sha256,
+        modified_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        description: target.description,
+    };
+    object_file::finish(file, &object)?;
+    file.sync_all()?;
+
+    let path = store.layout.object(&target.at);
+    let _changing = store.changing(&path);
+    let current = Current::read(&path)?;
+    if !current.allows(&commit.conditions) {
+        return Ok(Committed::ConditionFailed(current.into_object()));
+    }
+    let replaced = match current {
+        Current::Absent => Replaced::Nothing,
+        Current::Object(_) | Current::Damaged => Replaced::Object,
+    };
+    let space = store.layout.space(&target.at.space);
+    durable::rename(draft, &path, name(replaced), &space)?;
+    Ok(Committed::Stored { object, replaced })
 }
 
 impl Drop for Draft {

@@ -1,10 +1,10 @@
 //! Requests to the bucket: the one file that knows how they are sent and how often.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, header};
-use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential, S3ConditionalPut};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
@@ -14,26 +14,29 @@ use object_store::{
     UpdateVersion,
 };
 
+use url::Url;
+
 use super::fault::{Failure, RemoteError, failure};
 use super::found::Found;
+use super::names::{self, Names, Query};
 use crate::settings::{Addressing, S3Settings};
 
 /// How long and how often the store is asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     /// For a connection.
-    pub(crate) connect: Duration,
+    pub(super) connect: Duration,
     /// For one request, its body included; for a body that is read, between two pieces.
-    pub(crate) request: Duration,
+    pub(super) request: Duration,
     /// Further tries.
-    pub(crate) retries: usize,
+    pub(super) retries: usize,
     /// No further try begins after this.
-    pub(crate) retry_within: Duration,
+    pub(super) retry_within: Duration,
 }
 
 impl Limits {
     /// For serving: a store that stumbles is asked again, one that is away is not waited for.
-    pub(crate) const SERVING: Self = Self {
+    pub(super) const SERVING: Self = Self {
         connect: Duration::from_secs(2),
         request: Duration::from_secs(30),
         retries: 3,
@@ -42,13 +45,16 @@ impl Limits {
 
     /// For the proof before the start: within a check's 5 seconds, so that the reason is told and
     /// not only that it took too long.
-    pub(crate) const PROOF: Self = Self {
+    pub(super) const PROOF: Self = Self {
         connect: Duration::from_secs(2),
         request: Duration::from_millis(4500),
         retries: 0,
         retry_within: Duration::from_secs(5),
     };
 }
+
+/// Before the second try of a request of our own; doubled before each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What must hold for what a change replaces.
 #[derive(Clone, Debug)]
@@ -66,8 +72,16 @@ pub(super) struct Client {
     store: AmazonS3,
     /// Bodies of any length.
     reads: AmazonS3,
+    /// Signs for those outside, and sends nothing.
+    public: AmazonS3,
     /// Makes `store` with one header more.
     builder: AmazonS3Builder,
+    /// What requests of our own need.
+    http: HttpClient,
+    bucket: String,
+    credential: AwsCredential,
+    region: String,
+    limits: Limits,
 }
 
 /// Gives every request the same connections.
@@ -95,18 +109,12 @@ impl Client {
         let (Ok(whole), Ok(reading)) = (whole, reading) else {
             return Err(RemoteError::Unreachable);
         };
-        let mut endpoint = settings.endpoint.clone();
         let by_host = settings.addressing == Addressing::Host;
-        if let (true, Some(domain)) = (by_host, settings.endpoint.domain()) {
-            let host = format!("{}.{domain}", settings.bucket);
-            endpoint
-                .set_host(Some(&host))
-                .map_err(|_| RemoteError::Unreachable)?;
-        }
+        let base = base(settings, &settings.endpoint)?;
         let builder = AmazonS3Builder::new()
             .with_bucket_name(&settings.bucket)
             .with_region(&settings.region)
-            .with_endpoint(endpoint.as_str().trim_end_matches('/'))
+            .with_endpoint(&base)
             .with_virtual_hosted_style_request(by_host)
             .with_access_key_id(&settings.access_key_id)
             .with_secret_access_key(&settings.secret_access_key)
@@ -119,15 +127,30 @@ impl Client {
                 max_retries: limits.retries,
                 retry_timeout: limits.retry_within,
             });
-        let with = |client| {
-            let connector = Shared(HttpClient::new(client));
-            builder.clone().with_http_connector(connector)
-        };
-        let builder_of_whole = with(whole);
+        let with = |client| builder.clone().with_http_connector(Shared(client));
+        let http = HttpClient::new(whole);
+        let builder_of_whole = with(http.clone());
+        let public = builder_of_whole
+            .clone()
+            .with_endpoint(self::base(settings, &settings.public_endpoint)?);
         Ok(Self {
             store: build(builder_of_whole.clone())?,
-            reads: build(with(reading))?,
+            reads: build(with(HttpClient::new(reading)))?,
+            public: build(public)?,
             builder: builder_of_whole,
+            http,
+            bucket: if by_host {
+                format!("{base}/")
+            } else {
+                format!("{base}/{}", settings.bucket)
+            },
+            credential: AwsCredential {
+                key_id: settings.access_key_id.clone(),
+                secret_key: settings.secret_access_key.clone(),
+                token: None,
+            },
+            region: settings.region.clone(),
+            limits,
         })
     }
 
@@ -276,9 +299,54 @@ impl Client {
         build(self.builder.clone().with_client_options(options)).map_err(Failure::Other)
     }
 
+    /// A page of keys.
+    pub(super) async fn names(&self, query: &Query<'_>) -> Result<Names, RemoteError> {
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut retries = 0;
+        loop {
+            let asked = names::ask(
+                &self.http,
+                &self.bucket,
+                &self.credential,
+                &self.region,
+                query,
+            );
+            let error = match asked.await {
+                Ok(names) => return Ok(names),
+                Err(failure) => RemoteError::from(failure),
+            };
+            if !error.may_pass()
+                || retries >= self.limits.retries
+                || started.elapsed() > self.limits.retry_within
+            {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            (retries, pause) = (retries + 1, pause * 2);
+        }
+    }
+
+    /// Signs links for those outside.
+    pub(super) fn public(&self) -> &AmazonS3 {
+        &self.public
+    }
+
+    /// For a reserved space, where every key is one of ours.
     pub(super) fn lister(&self) -> &AmazonS3 {
         &self.store
     }
+}
+
+/// Scheme, host and port; with the bucket in front of the host where it stands there.
+fn base(settings: &S3Settings, endpoint: &Url) -> Result<String, RemoteError> {
+    let mut endpoint = endpoint.clone();
+    if let (Addressing::Host, Some(domain)) = (settings.addressing, endpoint.domain()) {
+        let host = format!("{}.{domain}", settings.bucket);
+        let set = endpoint.set_host(Some(&host));
+        set.map_err(|_| RemoteError::Unreachable)?;
+    }
+    Ok(endpoint.as_str().trim_end_matches('/').to_owned())
 }
 
 fn build(builder: AmazonS3Builder) -> Result<AmazonS3, RemoteError> {

@@ -35,6 +35,17 @@ pub enum RemoteError {
     Changed,
 }
 
+impl RemoteError {
+    /// Whether another try may go better.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable | Self::Slow | Self::Broken => true,
+            Self::Answered(said) => said.starts_with('5') || said.starts_with("429"),
+            Self::Denied(_) | Self::NoBucket | Self::Changed => false,
+        }
+    }
+}
+
 /// How a request ended, where not well.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -91,6 +102,17 @@ pub(super) fn failure(error: Error) -> Failure {
             None => Failure::Other(transport(&error)),
         },
     }
+}
+
+/// An answer that a request of our own got.
+pub(super) fn answered(status: http::StatusCode, body: &str) -> Failure {
+    let code = code(body);
+    let words = said(Some(status.as_str()), code);
+    Failure::Other(match (status.as_u16(), code) {
+        (_, Some("NoSuchBucket")) | (404, _) => RemoteError::NoBucket,
+        (401 | 403, _) => RemoteError::Denied(words),
+        _ => RemoteError::Answered(words),
+    })
 }
 
 fn transport(error: &Error) -> RemoteError {

@@ -48,8 +48,13 @@ pub(super) struct Writing {
 
 impl Writing {
     pub(super) fn begin() -> Self {
+        Self::of(Uuid::new_v4().simple().to_string())
+    }
+
+    /// One that was begun before.
+    pub(super) fn of(id: String) -> Self {
         Self {
-            id: Uuid::new_v4().simple().to_string(),
+            id,
             modified_ms: now_ms(),
             sha256: None,
         }

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use object_store::ObjectMeta;
-use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use tokio::time::Instant;
 
-use super::fault::{Failure, RemoteError, failure};
+use super::names::{Names, Query};
 use super::{Inner, layout};
 use crate::key::{ObjectKey, Space};
 use crate::storage::{Depth, ListQuery, Object, Page, StorageError};
@@ -35,28 +33,26 @@ pub(super) async fn page(
 ) -> Result<Page, StorageError> {
     let deadline = Instant::now() + MAX_TIME;
     let within = layout::prefix(space);
+    let prefix = format!("{within}{}", query.prefix);
     let mut page = Page::default();
     let mut passed = query.after.clone();
-    let mut token = None;
+    let after = passed.as_ref().map(|passed| behind(&within, passed));
+    let mut token: Option<String> = None;
     loop {
         let room = query.limit - page.objects.len() - page.prefixes.len();
-        let options = PaginatedListOptions {
-            offset: passed.as_ref().map(|passed| behind(&within, passed)),
-            delimiter: (query.depth == Depth::ToNextSlash).then_some("/".into()),
-            max_keys: Some(room + 1),
-            page_token: token.take(),
-            ..PaginatedListOptions::default()
+        let names = Query {
+            prefix: &prefix,
+            // The store's own word for where to go on says it all.
+            after: after.as_deref().filter(|_| token.is_none()),
+            to_next_slash: query.depth == Depth::ToNextSlash,
+            limit: room + 1,
+            token: token.as_deref(),
         };
-        let prefix = format!("{within}{}", query.prefix);
-        let listed = inner.client.lister().list_paginated(Some(&prefix), options);
-        let Ok(listed) = tokio::time::timeout_at(deadline, listed).await else {
+        let names = inner.client.names(&names);
+        let Ok(names) = tokio::time::timeout_at(deadline, names).await else {
             return early(page, passed, query);
         };
-        let listed = listed.map_err(|error| match failure(error) {
-            Failure::Absent => RemoteError::NoBucket,
-            other => other.into(),
-        })?;
-        let entries = entries(&within, listed.result, query);
+        let (entries, next) = entries(&within, names?, query);
         let mut entries = entries.into_iter();
         let mut known = stream::iter(entries.by_ref())
             .map(|entry| look(inner, entry))
@@ -83,10 +79,10 @@ pub(super) async fn page(
             }
             passed = Some(name);
         }
-        match listed.page_token {
-            None => return Ok(page),
-            more => token = more,
+        if next.is_none() {
+            return Ok(page);
         }
+        token = next;
     }
 }
 
@@ -134,24 +130,28 @@ fn behind(within: &str, passed: &str) -> String {
     }
 }
 
-/// In order; without what is no key of ours, and without what the last page had.
-fn entries(within: &str, listed: object_store::ListResult, query: &ListQuery) -> Vec<Entry> {
+/// In order, without what is no key of ours and what the last page had; and where it goes on.
+fn entries(within: &str, names: Names, query: &ListQuery) -> (Vec<Entry>, Option<String>) {
+    let (keys, prefixes, next) = names.into_parts();
     let follows = |name: &str| query.after.as_deref().is_none_or(|after| name > after);
-    let object = |meta: ObjectMeta| {
-        let name = meta.location.as_ref().strip_prefix(within)?;
-        let key = ObjectKey::parse(name).ok()?;
-        (name.starts_with(&query.prefix) && follows(name))
-            .then_some(Entry::Object(key, meta.location))
+    let object = |key: String| {
+        let name = key.strip_prefix(within)?;
+        let parsed = ObjectKey::parse(name).ok()?;
+        let wanted = name.starts_with(&query.prefix) && follows(name);
+        let path = Path::parse(&key).ok()?;
+        wanted.then_some(Entry::Object(parsed, path))
     };
-    let prefix = |path: Path| {
-        let name = format!("{}/", path.as_ref().strip_prefix(within)?);
+    let prefix = |key: String| {
+        let name = key.strip_prefix(within)?.to_owned();
+        // Below it there must be something that can be a key of ours.
+        ObjectKey::parse(name.strip_suffix('/')?).ok()?;
         follows(&name).then_some(Entry::Prefix(name))
     };
-    let objects = listed.objects.into_iter().filter_map(object);
-    let prefixes = listed.common_prefixes.into_iter().filter_map(prefix);
+    let objects = keys.into_iter().filter_map(object);
+    let prefixes = prefixes.into_iter().filter_map(prefix);
     let mut entries: Vec<Entry> = objects.chain(prefixes).collect();
-    entries.sort_by(|left, right| name(left).cmp(name(right)));
-    entries
+    entries.sort_by(|left, right| self::name(left).cmp(self::name(right)));
+    (entries, next)
 }
 
 fn name(entry: &Entry) -> &str {

@@ -7,9 +7,12 @@
 //! | `found` | an object's headers, read and written |
 //! | `digests` | what they do not hold |
 //! | `upload`, `multipart` | writing |
+//! | `resumable` | writing over many requests |
 //! | `reading` | reading |
-//! | `listing` | lists |
+//! | `names`, `listing` | lists |
+//! | `presign` | links that the store answers |
 //! | `sweep` | what crashes left |
+//! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
 //!
 //! A change looks at what is there, decides, and names what it looked at in the request
@@ -24,13 +27,17 @@ mod found;
 mod layout;
 mod listing;
 mod multipart;
+mod names;
+mod presign;
+mod proof;
 mod reading;
+mod resumable;
 mod sweep;
 mod upload;
 
 pub use fault::RemoteError;
 
-pub(crate) use client::Limits;
+pub(crate) use proof::Conditions;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -42,15 +49,15 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use self::client::{Client, Guard, SharedClient};
+use self::client::{Client, Guard, Limits, SharedClient};
 use self::digests::{Digests, Resolved};
 use self::fault::Failure;
 use self::found::Found;
 use self::reading::{START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
-    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Storage, StorageError, Target,
-    Upload,
+    Deletion, LinkRequest, ListQuery, Location, Object, Opened, Page, Pending, Resumable,
+    SignedRequest, Storage, StorageError, Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -143,6 +150,10 @@ impl Storage for S3Storage {
         })
     }
 
+    fn resumable(&self) -> &dyn Resumable {
+        self
+    }
+
     fn delete<'a>(
         &'a self,
         at: &'a Location,
@@ -156,6 +167,10 @@ impl Storage for S3Storage {
 
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page> {
         Box::pin(listing::page(&self.inner, space, query))
+    }
+
+    fn presign<'a>(&'a self, link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
+        Box::pin(async move { presign::sign(&self.inner, link).await.map(Some) })
     }
 
     fn probe(&self) -> Pending<'_, ()> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::Inner;
-use super::client::Guard;
+use super::client::{Client, Guard};
 use super::fault::{Failure, RemoteError};
 use super::found::now_ms;
 use crate::storage::StorageError;
@@ -29,6 +29,49 @@ pub(super) struct Record {
     pub(super) key: String,
     pub(super) upload: String,
     pub(super) begun_ms: u64,
+    /// The resumable upload that it belongs to, whose state says how long it is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) resumable: Option<String>,
+}
+
+/// Begins one for a resumable upload, which keeps its name and completes or aborts it itself. Its
+/// record is `note`.
+pub(super) async fn begin_resumable(
+    client: &Client,
+    path: &Path,
+    attributes: Attributes,
+    note: &str,
+    resumable: &str,
+) -> Result<String, StorageError> {
+    let upload = client.begin(path, attributes).await;
+    let upload = upload.map_err(RemoteError::from)?;
+    let record = Record {
+        key: path.to_string(),
+        upload: upload.clone(),
+        begun_ms: now_ms(),
+        resumable: Some(resumable.to_owned()),
+    };
+    if let Err(error) = keep(client, note, &record).await {
+        let _ = client.abort(path, &upload).await;
+        return Err(error);
+    }
+    Ok(upload)
+}
+
+async fn keep(client: &Client, name: &str, record: &Record) -> Result<(), StorageError> {
+    let json = serde_json::to_vec(record).map_err(|_| RemoteError::Broken)?;
+    let (path, none) = (record_path(name), Attributes::new());
+    let put = client.put(&path, json.into(), none, &Guard::Anything).await;
+    Ok(put.map_err(RemoteError::from)?)
+}
+
+/// Removes the record of one that has ended. One that stays is swept.
+pub(super) async fn forget(client: &Client, name: &str) {
+    let _ = client.delete(&record_path(name), &Guard::Anything).await;
+}
+
+fn record_path(name: &str) -> Path {
+    Path::from(format!("{FOLDER}/{name}"))
 }
 
 /// Dropping it before it is completed aborts it.
@@ -56,6 +99,7 @@ impl Multipart {
             key: path.to_string(),
             upload: upload.clone(),
             begun_ms: now_ms(),
+            resumable: None,
         };
         // From here on dropping aborts.
         let begun = Self {
@@ -67,16 +111,7 @@ impl Multipart {
             sending: None,
             is_open: true,
         };
-        let json = serde_json::to_vec(&record).map_err(|_| RemoteError::Broken)?;
-        let kept = client
-            .put(
-                &begun.record(),
-                json.into(),
-                Attributes::new(),
-                &Guard::Anything,
-            )
-            .await;
-        kept.map_err(RemoteError::from)?;
+        keep(&client, &begun.id, &record).await?;
         Ok(begun)
     }
 
@@ -112,16 +147,27 @@ impl Multipart {
     /// It is an object now.
     pub(super) async fn completed(mut self) {
         self.is_open = false;
-        // One that stays is swept.
-        let _ = self
-            .store
-            .client
-            .delete(&self.record(), &Guard::Anything)
-            .await;
+        forget(&self.store.client, &self.id).await;
     }
 
-    fn record(&self) -> Path {
-        Path::from(format!("{FOLDER}/{}", self.id))
+    /// One of a resumable upload, with the parts that it has; `note` is its record. Dropping it
+    /// leaves it as it is.
+    pub(super) fn resumed(
+        store: Arc<Inner>,
+        path: Path,
+        note: String,
+        upload: String,
+        sent: Vec<PartId>,
+    ) -> Self {
+        Self {
+            store,
+            path,
+            id: note,
+            upload,
+            sent,
+            sending: None,
+            is_open: false,
+        }
     }
 }
 
@@ -141,12 +187,12 @@ impl Drop for Multipart {
             self.path.clone(),
             self.upload.clone(),
         );
-        let record = self.record();
+        let record = self.id.clone();
         runtime.spawn(async move {
             let aborted = store.client.abort(&path, &upload).await;
             // Without an answer the record stays, for the sweep.
             if matches!(aborted, Ok(()) | Err(Failure::Absent)) {
-                let _ = store.client.delete(&record, &Guard::Anything).await;
+                forget(&store.client, &record).await;
             }
         });
     }

@@ -9,7 +9,9 @@ use object_store::path::Path;
 use super::client::{Guard, SharedClient};
 use super::fault::Failure;
 use super::found::now_ms;
+use super::layout;
 use super::multipart::{FOLDER, MAX_AGE, Record};
+use crate::storage::resumable::states;
 
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -61,6 +63,16 @@ async fn abort(client: &SharedClient, path: &Path, age: Duration) -> Result<bool
     if u128::from(now_ms().saturating_sub(record.begun_ms)) < age.as_millis() {
         return Ok(false);
     }
+    if let Some(id) = &record.resumable
+        && client
+            .head(&state_of(id))
+            .await
+            .map_err(Failure::Other)?
+            .is_some()
+    {
+        // Whoever has its state ends it.
+        return Ok(false);
+    }
     let Ok(key) = Path::parse(&record.key) else {
         return Ok(false);
     };
@@ -70,4 +82,9 @@ async fn abort(client: &SharedClient, path: &Path, age: Duration) -> Result<bool
     }
     client.delete(path, &Guard::Anything).await?;
     Ok(true)
+}
+
+/// Where the state of a resumable upload is.
+fn state_of(id: &str) -> Path {
+    Path::from(format!("{}{id}", layout::prefix(&states())))
 }

@@ -28,6 +28,9 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// How often a change is tried when others are at the same object.
 const MAX_ATTEMPTS: u32 = 8;
 
+/// How often one that failed is tried again.
+const MAX_FAILURES: u32 = 3;
+
 /// Before the second attempt; doubled before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -64,6 +67,23 @@ impl S3Upload {
         })
     }
 
+    /// With parts that were sent before, and the bytes behind them, of `size` bytes together.
+    pub(super) fn resumed(
+        store: Arc<Inner>,
+        target: Target,
+        writing: Writing,
+        size: u64,
+        large: Option<Multipart>,
+        rest: &[u8],
+    ) -> Result<Self, StorageError> {
+        let mut upload = Self::new(store, target)?;
+        upload.writing = writing;
+        upload.size = size;
+        upload.large = large;
+        upload.gathered.add(rest);
+        Ok(upload)
+    }
+
     /// Sends a full part.
     async fn send(&mut self) -> Result<(), StorageError> {
         let payload = self.gathered.take();
@@ -80,9 +100,18 @@ impl S3Upload {
         large.send(payload).await
     }
 
-    async fn committed(mut self, commit: Commit) -> Result<Committed, StorageError> {
+    async fn committed(self, commit: Commit) -> Result<Committed, StorageError> {
         let sha256 = Sha256::from_bytes(self.hash.clone().finish().as_ref());
         let sha256 = sha256.ok_or(StorageError::Damaged("a digest has another length"))?;
+        self.committed_as(sha256, commit).await
+    }
+
+    /// The same where the digest is known.
+    pub(super) async fn committed_as(
+        mut self,
+        sha256: Sha256,
+        commit: Commit,
+    ) -> Result<Committed, StorageError> {
         if commit.expected.is_some_and(|expected| expected != sha256) {
             return Ok(Committed::DigestMismatch);
         }
@@ -132,7 +161,7 @@ impl S3Upload {
         let _changing = self.store.changing(&self.path).await?;
         let payload = self.gathered.payload();
         let mut pause = FIRST_PAUSE;
-        let mut failed = None;
+        let mut failures = 0;
         for attempt in 0..MAX_ATTEMPTS {
             // For what must be new, the store's own refusal is the look.
             let must_be_new = conditions.wants_absence() && conditions.allow_change(None);
@@ -144,9 +173,6 @@ impl S3Upload {
             if current.as_ref().is_some_and(|found| self.is_ours(found)) {
                 // An answer was lost, and what it told is true.
                 return Ok(stored(object, Replaced::Nothing));
-            }
-            if let Some(error) = failed.take() {
-                return Err(error);
             }
             let guard = match self.allowed(current.as_ref(), conditions).await? {
                 Allowed::Yes(guard) => guard,
@@ -174,13 +200,19 @@ impl S3Upload {
                     error @ (RemoteError::Slow | RemoteError::Unreachable) => {
                         return Err(error.into());
                     }
-                    // It may have been done all the same. A completion that the client tried again
-                    // after its answer was lost finds no upload.
-                    error => failed = Some(error.into()),
+                    // It may have been done all the same: look, and try again if not. A completion
+                    // whose answer was lost finds no upload the next time.
+                    error if failures < MAX_FAILURES => {
+                        failures += 1;
+                        tracing::warn!(%error, "a write failed; looking whether it was done");
+                        tokio::time::sleep(pause).await;
+                        pause *= 2;
+                    }
+                    error => return Err(error.into()),
                 },
             }
         }
-        Err(failed.unwrap_or(StorageError::Busy))
+        Err(StorageError::Busy)
     }
 
     fn is_ours(&self, found: &Found) -> bool {

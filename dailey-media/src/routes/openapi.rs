@@ -1,0 +1,253 @@
+//! `GET /openapi.json`: what the routes take and answer, from the descriptions at the handlers. The tests hold
+//! every answer that they see to it (`tests/http/witness.rs`).
+
+use axum::routing::{MethodRouter, get};
+use bytes::Bytes;
+use http::header;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
+
+/// What stands around the routes' own descriptions.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "DMAPI",
+        description = "Objects over HTTP, each app's and each user's apart by the claims of their token. \
+            JSON bodies have at most 256 KiB; unknown members are refused. Pages of listed origins may send \
+            every method; preflights (OPTIONS) are answered without a token.",
+    ),
+    paths(
+        super::listing::list,
+        super::reading::get,
+        super::reading::head,
+        super::writing::put,
+        super::removing::delete,
+        super::copying::copy,
+        super::copying::rename,
+        super::removing::delete_many,
+        super::presigning::presign,
+        super::links::get,
+        super::links::head,
+        super::links::put,
+        super::uploads::create,
+        super::uploads::head,
+        super::uploads::patch,
+        super::uploads::delete,
+        super::uploads::overridden,
+        super::validate::validate,
+        validate_post,
+        super::health::health,
+        super::health::live,
+        metrics,
+        openapi,
+    ),
+    components(schemas(ProblemBody, super::validate::ValidBody)),
+    modifiers(&Schemes),
+    tags(
+        (name = "objects", description = "One object, by its key"),
+        (name = "operations", description = "Several objects, or one from another"),
+        (name = "links", description = "One object for whoever has the link, without a token"),
+        (name = "uploads", description = "Large objects in pieces, by tus 1.0.0"),
+        (name = "tokens", description = "What a token is worth"),
+        (name = "operation", description = "Health and metrics"),
+    )
+)]
+struct Document;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        components.add_security_scheme("bearer", scheme);
+    }
+}
+
+/// The whole document.
+pub(crate) fn document() -> Value {
+    // A document of texts and lists always serialises; an empty one would be seen by the first reader.
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    let paths = document["paths"].as_object_mut();
+    for (path, item) in paths.into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            surround(method, path, &mut operation["responses"]);
+        }
+    }
+    document
+}
+
+/// What every route may answer before its handler is asked.
+fn surround(method: &str, path: &str, responses: &mut Value) {
+    let mut codes = vec![
+        ("400", "`host_invalid`"),
+        ("403", "`https_required`"),
+        ("421", "`host_unknown`"),
+        ("500", "`internal_error`"),
+    ];
+    if method == "post" && (path.starts_with("/api/media-ops/") || path == "/api/uploads") {
+        codes.extend([
+            ("400", "`idempotency_key_invalid`"),
+            (
+                "409",
+                "`idempotency_in_progress`, `idempotency_answer_not_kept`",
+            ),
+            ("422", "`idempotency_key_reused`"),
+        ]);
+    }
+    let problem = json!({ "application/problem+json": {
+        "schema": { "$ref": "#/components/schemas/Problem" },
+    }});
+    for (status, codes) in codes {
+        let response = &mut responses[status];
+        let said = response["description"].as_str().unwrap_or_default();
+        let separator = if said.is_empty() { "" } else { ", " };
+        *response = json!({
+            "description": format!("{said}{separator}{codes}"),
+            "content": problem,
+        });
+    }
+    if method == "get" || method == "head" {
+        responses["308"] =
+            json!({ "description": "It came over plain http: to the public origin" });
+    }
+}
+
+/// The handler.
+pub(super) fn route<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
+    let body = Bytes::from(document().to_string());
+    get(move || async move { ([(header::CONTENT_TYPE, "application/json")], body) })
+}
+
+/// Say whether a token is good
+///
+/// The same as GET, for clients that must not send a GET with a header of theirs.
+#[utoipa::path(post, path = "/api/auth/validate", operation_id = "validate_by_post", tag = "tokens",
+    security(("bearer" = [])), responses(super::validate::Verdicts))]
+#[expect(dead_code, reason = "the same handler as GET; this describes it")]
+fn validate_post() {}
+
+/// Counts and durations
+///
+/// For a direct loopback peer; 404 for everybody else.
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "operation", responses(
+    (status = 200, description = "`OpenMetrics` text", content_type = "application/openmetrics-text", body = String),
+    (status = 404, description = "`not_found`: not asked from this machine", body = ProblemBody, content_type = "application/problem+json"),
+))]
+#[expect(dead_code, reason = "dailey-http answers it; this describes it")]
+fn metrics() {}
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operation", responses(
+    (status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = serde_json::Value),
+))]
+#[expect(dead_code, reason = "the router answers it; this describes it")]
+fn openapi() {}
+
+/// An error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody {
+    r#type: String,
+    title: String,
+    status: u16,
+    /// Stable: what programs decide on.
+    code: String,
+    detail: String,
+    request_id: String,
+    /// With `claim_missing` and `claim_invalid`: which one.
+    claim: Option<String>,
+    /// With `body_too_large`: the most that is taken.
+    limit_bytes: Option<u64>,
+    /// With `rate_limited`: which rate.
+    policy: Option<String>,
+    /// With `insufficient_scope`: the one that is missing.
+    scope: Option<String>,
+    /// From `/api/auth/validate`: always false.
+    valid: Option<bool>,
+}
+
+/// An object without its bytes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Object)]
+pub(super) struct ObjectBody {
+    key: String,
+    size: u64,
+    /// With its quotes, as in `ETag`.
+    etag: String,
+    /// In hexadecimal digits.
+    sha256: String,
+    content_type: String,
+    /// RFC 3339.
+    last_modified: Option<String>,
+}
+
+/// Why a token does not open the route, and what the store may fail with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum Refusals {
+    /// `token_missing`, `token_too_large`, `token_malformed`, `token_encrypted`, `json_invalid`,
+    /// `json_duplicate_member`, `json_too_deep`, `algorithm_not_allowed`, `type_not_allowed`,
+    /// `header_not_allowed`, `kid_missing`, `kid_invalid`, `kid_unknown`, `signature_invalid`,
+    /// `claim_missing`, `claim_invalid`, `issuer_mismatch`, `audience_mismatch`, `expired`,
+    /// `not_yet_valid`, `issued_in_future`, `lifetime_too_long`
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(ProblemBody),
+    /// `insufficient_scope`, `audience_ambiguous`
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(ProblemBody),
+    /// `rate_limited`, `too_many_uploads`; with `Retry-After`
+    #[response(status = 429, content_type = "application/problem+json")]
+    Limited(ProblemBody),
+    /// `object_damaged`
+    #[response(status = 500, content_type = "application/problem+json")]
+    Damaged(ProblemBody),
+    /// `keys_unavailable`, `keys_expired`, `storage_unavailable`, `storage_busy`, `quota_unknown`,
+    /// `audit_unavailable`; with `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+    /// `storage_full`, `quota_exceeded`
+    #[response(status = 507, content_type = "application/problem+json")]
+    Full(ProblemBody),
+}
+
+/// What a link may be refused with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum LinkRefusals {
+    /// `link_invalid`, `link_expired`, `link_headers_missing`
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(ProblemBody),
+    /// `rate_limited`, `too_many_uploads`; with `Retry-After`
+    #[response(status = 429, content_type = "application/problem+json")]
+    Limited(ProblemBody),
+    /// `object_damaged`
+    #[response(status = 500, content_type = "application/problem+json")]
+    Damaged(ProblemBody),
+    /// `storage_unavailable`, `storage_busy`, `quota_unknown`, `audit_unavailable`; with `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+    /// `storage_full`, `quota_exceeded`
+    #[response(status = 507, content_type = "application/problem+json")]
+    Full(ProblemBody),
+}
+
+/// What every route that takes a JSON body may refuse it with, beside its own 400.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum BodyRefusals {
+    /// `body_too_slow`
+    #[response(status = 408, content_type = "application/problem+json")]
+    Slow(ProblemBody),
+    /// `body_too_large`
+    #[response(status = 413, content_type = "application/problem+json")]
+    Large(ProblemBody),
+    /// `unsupported_media_type`
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(ProblemBody),
+    /// `body_invalid`
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(ProblemBody),
+}

@@ -1,0 +1,69 @@
+//! Bytes that arrive over many requests: what a store promises of them until they are an object.
+//!
+//! The store keeps bytes and forgets nothing; which of them count stands in [`Received`], which the
+//! caller keeps. So a step that failed, or that somebody else was faster with, leaves no trace: the
+//! next one starts from the same [`Received`] again.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Commit, Committed, Pending, Target};
+use crate::digest::Sha256;
+use crate::key::Space;
+
+/// Where the callers keep what they know of each upload, under its `id`. A store may look whether
+/// that is still there.
+pub(crate) fn states() -> Space {
+    Space::reserved("uploads")
+}
+
+/// A store's part in resumable uploads.
+pub trait Resumable: Debug + Send + Sync {
+    /// Adds `bytes` behind those of `received`, durably: what is received then. The bytes that
+    /// `received` names stay as they are, whatever comes of this. The first call creates the place,
+    /// also without bytes. `target` is the same in every call for an `id`.
+    ///
+    /// Fails with [`Damaged`](super::StorageError::Damaged) when bytes of `received` are gone.
+    fn append<'a>(
+        &'a self,
+        id: &'a str,
+        target: &'a Target,
+        received: &'a Received,
+        bytes: Bytes,
+    ) -> Pending<'a, Received>;
+
+    /// Makes the received bytes, of the digest `sha256`, the object at `target`, as
+    /// [`Upload::commit`](super::Upload::commit) does.
+    ///
+    /// `None`: an earlier call has done it already, and crashed before it could tell. A commit that
+    /// stored nothing leaves the bytes where they are.
+    fn complete<'a>(
+        &'a self,
+        id: &'a str,
+        target: Target,
+        received: &'a Received,
+        sha256: Sha256,
+        commit: Commit,
+    ) -> Pending<'a, Option<Committed>>;
+
+    /// Removes the bytes. There may be none.
+    fn abort<'a>(
+        &'a self,
+        id: &'a str,
+        target: &'a Target,
+        received: &'a Received,
+    ) -> Pending<'a, ()>;
+}
+
+/// Which bytes of an upload count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// How many.
+    pub bytes: u64,
+    /// Where they are, in the words of the store that has them.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub place: Value,
+}

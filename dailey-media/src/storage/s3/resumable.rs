@@ -1,0 +1,270 @@
+//! Resumable uploads: a multipart upload that goes on over many requests, and before its next part
+//! is large enough, an object with what there is of it.
+//!
+//! A part and a rest are never written again once they count. A rest that was gone on from is
+//! removed by the step after the next, when nothing kept can name it any more.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use object_store::multipart::PartId;
+use object_store::path::Path;
+use object_store::{Attributes, ObjectStore, PutPayload};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::client::Guard;
+use super::fault::{Failure, RemoteError, failure};
+use super::found::Writing;
+use super::multipart::{self, Multipart};
+use super::upload::{PART_BYTES, S3Upload};
+use super::{Inner, S3Storage, layout};
+use crate::digest::Sha256;
+use crate::storage::{Commit, Committed, Pending, Received, Resumable, StorageError, Target};
+
+/// Where the rests are.
+const FOLDER: &str = ".dailey/rests";
+
+/// What is where.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Place {
+    /// The write that it becomes: by its id a completed one is known again.
+    writing: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    multipart: Option<Sent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rest: Option<Rest>,
+    /// A rest that the step before went on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spent: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Sent {
+    upload: String,
+    /// Its record for the sweep.
+    note: String,
+    /// The store's names of the parts.
+    parts: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Rest {
+    name: String,
+    bytes: usize,
+}
+
+const GONE: StorageError = StorageError::Damaged("received bytes of an upload are gone");
+
+impl Resumable for S3Storage {
+    fn append<'a>(
+        &'a self,
+        id: &'a str,
+        target: &'a Target,
+        received: &'a Received,
+        bytes: Bytes,
+    ) -> Pending<'a, Received> {
+        Box::pin(self.inner.append(id, target, received, bytes))
+    }
+
+    fn complete<'a>(
+        &'a self,
+        id: &'a str,
+        target: Target,
+        received: &'a Received,
+        sha256: Sha256,
+        commit: Commit,
+    ) -> Pending<'a, Option<Committed>> {
+        Box::pin(async move {
+            let inner = Arc::clone(&self.inner);
+            inner.complete(id, target, received, sha256, commit).await
+        })
+    }
+
+    fn abort<'a>(
+        &'a self,
+        id: &'a str,
+        target: &'a Target,
+        received: &'a Received,
+    ) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let place = Place::of(received)?;
+            let note = place.multipart.as_ref().map(|sent| sent.note.clone());
+            if let Some(sent) = place.multipart {
+                let path = layout::path(&target.at)?;
+                match self.inner.client.abort(&path, &sent.upload).await {
+                    Ok(()) | Err(Failure::Absent) => {}
+                    Err(other) => return Err(RemoteError::from(other).into()),
+                }
+            }
+            self.inner.clear(id, note.as_deref()).await
+        })
+    }
+}
+
+impl Place {
+    fn of(received: &Received) -> Result<Self, StorageError> {
+        if received.place == Value::Null {
+            return Ok(Self {
+                writing: Writing::begin().id,
+                ..Self::default()
+            });
+        }
+        serde_json::from_value(received.place.clone())
+            .map_err(|_| StorageError::Damaged("the place of an upload cannot be read"))
+    }
+}
+
+impl Inner {
+    async fn append(
+        &self,
+        id: &str,
+        target: &Target,
+        received: &Received,
+        bytes: Bytes,
+    ) -> Result<Received, StorageError> {
+        let mut place = Place::of(received)?;
+        let path = layout::path(&target.at)?;
+        if let Some(spent) = place.spent.take() {
+            // One that stays goes with the upload.
+            let _ = self
+                .client
+                .delete(&rest(id, &spent), &Guard::Anything)
+                .await;
+        }
+        let added = bytes.len();
+        if added > 0 {
+            let before = self.read_rest(id, place.rest.as_ref()).await?;
+            let all = before.len() + added;
+            let payload: PutPayload = [before, bytes].into_iter().collect();
+            place.spent = place.rest.take().map(|rest| rest.name);
+            if all >= PART_BYTES {
+                let sent = match &mut place.multipart {
+                    Some(sent) => sent,
+                    empty => {
+                        let writing = Writing::of(place.writing.clone());
+                        let attributes = writing.attributes(&target.description);
+                        // Each try has its own: the one before may have begun something.
+                        let note = Uuid::new_v4().simple().to_string();
+                        let begun =
+                            multipart::begin_resumable(&self.client, &path, attributes, &note, id);
+                        empty.insert(Sent {
+                            upload: begun.await?,
+                            note,
+                            parts: Vec::new(),
+                        })
+                    }
+                };
+                let index = sent.parts.len();
+                let put = self
+                    .client
+                    .put_part(&path, &sent.upload, index, payload)
+                    .await;
+                sent.parts.push(put.map_err(gone)?.content_id);
+            } else {
+                let name = Uuid::new_v4().simple().to_string();
+                let path = rest(id, &name);
+                let (none, guard) = (Attributes::new(), Guard::Anything);
+                let put = self.client.put(&path, payload, none, &guard).await;
+                put.map_err(RemoteError::from)?;
+                place.rest = Some(Rest { name, bytes: all });
+            }
+        }
+        Ok(Received {
+            bytes: received.bytes + added as u64,
+            place: serde_json::to_value(&place).map_err(std::io::Error::other)?,
+        })
+    }
+
+    async fn complete(
+        self: Arc<Self>,
+        id: &str,
+        target: Target,
+        received: &Received,
+        sha256: Sha256,
+        commit: Commit,
+    ) -> Result<Option<Committed>, StorageError> {
+        let place = Place::of(received)?;
+        let writing = Writing::of(place.writing.clone());
+        let path = layout::path(&target.at)?;
+        let note = place.multipart.as_ref().map(|sent| sent.note.clone());
+        // Its own bytes may be gone when it is done.
+        let there = self.client.head(&path).await?;
+        let there = there.and_then(|found| found.writing);
+        if there.is_some_and(|there| there.id == writing.id) {
+            self.clear(id, note.as_deref()).await?;
+            return Ok(None);
+        }
+        let rest = self.read_rest(id, place.rest.as_ref()).await?;
+        let large = place.multipart.map(|sent| {
+            let parts = sent.parts.into_iter();
+            let parts = parts.map(|content_id| PartId { content_id }).collect();
+            Multipart::resumed(Arc::clone(&self), path, sent.note, sent.upload, parts)
+        });
+        let store = Arc::clone(&self);
+        let upload = S3Upload::resumed(store, target, writing, received.bytes, large, &rest)?;
+        match upload.committed_as(sha256, commit).await {
+            Ok(Committed::Stored { object, replaced }) => {
+                // What stays of it does no harm: the object is there.
+                let _ = self.clear(id, note.as_deref()).await;
+                Ok(Some(Committed::Stored { object, replaced }))
+            }
+            // The parts are not there any more, and it is not what they became; or one of them is
+            // not the one that counts.
+            Err(StorageError::Remote(RemoteError::Answered(said)))
+                if said.starts_with("404") || said.contains("InvalidPart") =>
+            {
+                Err(GONE)
+            }
+            ended => ended.map(Some),
+        }
+    }
+
+    async fn read_rest(&self, id: &str, kept: Option<&Rest>) -> Result<Bytes, StorageError> {
+        let Some(kept) = kept else {
+            return Ok(Bytes::new());
+        };
+        let got = self
+            .client
+            .get_start(&rest(id, &kept.name), PART_BYTES as u64)
+            .await;
+        let mut stream = got.map_err(gone)?.into_stream();
+        let mut bytes = BytesMut::with_capacity(kept.bytes.min(PART_BYTES));
+        while let Some(piece) = stream.next().await {
+            bytes.extend_from_slice(&piece.map_err(|error| gone(failure(error)))?);
+        }
+        if bytes.len() != kept.bytes {
+            return Err(GONE);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// Removes all rests of an upload that has ended, and the note for the sweep.
+    async fn clear(&self, id: &str, note: Option<&str>) -> Result<(), StorageError> {
+        let folder = Path::from(format!("{FOLDER}/{id}"));
+        let mut rests = self.client.lister().list(Some(&folder));
+        while let Some(rest) = rests.next().await {
+            let rest = rest.map_err(|error| RemoteError::from(failure(error)))?;
+            let deleted = self.client.delete(&rest.location, &Guard::Anything).await;
+            deleted.map_err(RemoteError::from)?;
+        }
+        if let Some(note) = note {
+            multipart::forget(&self.client, note).await;
+        }
+        Ok(())
+    }
+}
+
+fn rest(id: &str, name: &str) -> Path {
+    Path::from(format!("{FOLDER}/{id}/{name}"))
+}
+
+/// What was kept a moment ago and is not there any more was removed by somebody else.
+fn gone(failure: Failure) -> StorageError {
+    match failure {
+        Failure::Absent => GONE,
+        other => RemoteError::from(other).into(),
+    }
+}

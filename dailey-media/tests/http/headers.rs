@@ -1,0 +1,377 @@
+//! Every header of every route, as it leaves: `headers.txt` beside this file, to be read as a whole. After a
+//! change that is meant, `UPDATE=1 cargo nextest run -p dailey-media --test http headers` writes it anew.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use dailey_auth::testing::{Fault, TokenBuilder};
+use reqwest::{Method, RequestBuilder, Response};
+use testbed::Signal;
+
+use crate::service::{Limits, ORIGIN, Service};
+
+/// They tell when, not what.
+const VARYING: [&str; 2] = ["date", "last-modified"];
+
+/// What says how a browser is to treat an answer. Where one is as in the first answer of the file, which has
+/// them all, it is not written again; where it is missing, that is written.
+const PROFILE: [&str; 13] = [
+    "cache-control",
+    "content-security-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+    "origin-agent-cluster",
+    "permissions-policy",
+    "referrer-policy",
+    "x-content-type-options",
+    "x-dns-prefetch-control",
+    "x-download-options",
+    "x-frame-options",
+    "x-permitted-cross-domain-policies",
+    "x-xss-protection",
+];
+
+/// Larger than any JSON body that is taken.
+const TOO_LARGE: usize = 300 * 1024;
+
+struct Snapshot<'a> {
+    service: &'a Service,
+    text: String,
+    /// Of the first answer.
+    profile: Vec<(&'static str, String)>,
+    /// Each case is a subject and an address of its own, so that it has whole buckets.
+    cases: u16,
+}
+
+/// A request: method, path, token's scope (`None`: no token), headers, body.
+type Asked<'a> = (
+    &'a str,
+    &'a str,
+    Option<&'a str>,
+    &'a [(&'a str, &'a str)],
+    &'a str,
+);
+
+const ALL: Option<&str> = Some("media:read media:write");
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+impl Snapshot<'_> {
+    fn token(&self, subject: &str, scope: &str) -> TokenBuilder {
+        let token = self.service.token().claim("sub", subject);
+        token.claim("scope", scope)
+    }
+
+    fn request(&self, subject: &str, asked: &Asked<'_>) -> RequestBuilder {
+        let (method, path, scope, headers, body) = asked;
+        let method: Method = method.parse().unwrap();
+        let mut request = match scope {
+            None => self.service.bare(method, path),
+            Some(scope) => {
+                let token = self.token(subject, scope);
+                self.service.request_as(method, path, &token)
+            }
+        };
+        let address = format!("203.0.{}.{}", self.cases / 250, self.cases % 250);
+        request = request
+            .header("x-request-id", "id")
+            .header("x-forwarded-for", address);
+        for (name, value) in *headers {
+            request = request.header(*name, *value);
+        }
+        request.body((*body).to_owned())
+    }
+
+    /// Asks as a subject that stays the same, and writes down what comes.
+    async fn case(&mut self, what: &str, asked: Asked<'_>) {
+        self.cases += 1;
+        let answer = self.request("user-1", &asked).send().await.unwrap();
+        self.write(what, &asked, answer).await;
+    }
+
+    /// Asks until it is too often.
+    async fn limited(&mut self, what: &str, asked: Asked<'_>) {
+        self.cases += 1;
+        let subject = format!("flood-{}", self.cases);
+        for _ in 0..200 {
+            let answer = self.request(&subject, &asked).send().await.unwrap();
+            if answer.status() == 429 {
+                return self.write(what, &asked, answer).await;
+            }
+        }
+        panic!("{what}: never too often");
+    }
+
+    async fn write(&mut self, what: &str, asked: &Asked<'_>, answer: Response) {
+        let (method, path, ..) = asked;
+        let status = answer.status().as_u16();
+        let as_first = |name: &str, value: &str| {
+            let mut profile = self.profile.iter();
+            profile.any(|(known, first)| *known == name && first == value)
+        };
+        let headers = answer.headers().iter();
+        let mut lines: Vec<String> = headers
+            .map(|(name, value)| (name, value.to_str().unwrap()))
+            .filter(|(name, value)| !as_first(name.as_str(), value))
+            .map(|(name, value)| {
+                // How much of its bucket a subject has left is for `rates`, and how long a text is, for nobody.
+                let masked = VARYING.contains(&name.as_str())
+                    || (name == "ratelimit" && status != 429)
+                    || (name == "content-length" && !is_content(method, path, status));
+                let value = if masked { "…" } else { value };
+                format!("  {name}: {value}\n")
+            })
+            .collect();
+        for name in PROFILE {
+            if !answer.headers().contains_key(name) {
+                lines.push(format!("  {name} is missing\n"));
+            }
+        }
+        lines.sort();
+        if self.profile.is_empty() {
+            let value = |name| answer.headers()[name].to_str().unwrap().to_owned();
+            self.profile = PROFILE.map(|name| (name, value(name))).into();
+        }
+        let body = answer.text().await.unwrap();
+        let code = serde_json::from_str::<serde_json::Value>(&body).ok();
+        let code = code.and_then(|body| Some(body.get("code")?.as_str()?.to_owned()));
+        let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+        let _ = writeln!(self.text, "{method} {path} ({what}): {status}{code}");
+        self.text.extend(lines);
+        self.text.push('\n');
+    }
+}
+
+/// Whether an answer's length is that of what was put there.
+fn is_content(method: &str, path: &str, status: u16) -> bool {
+    path.contains("/media/") && method != "PUT" && status < 300
+}
+
+fn compare(text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/http/headers.txt");
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        std::fs::write(&file, text).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    for (number, (now, then)) in text.lines().zip(committed.lines()).enumerate() {
+        let number = number + 1;
+        assert_eq!(now, then, "headers.txt, line {number} (left: as it is now)");
+    }
+    assert_eq!(text.len(), committed.len(), "headers.txt ends elsewhere");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_header_of_every_route_is_as_it_was_agreed_on() {
+    let service = Service::start_with(Limits::On).await;
+    let mut snapshot = Snapshot {
+        service: &service,
+        text: String::new(),
+        profile: Vec::new(),
+        cases: 0,
+    };
+    let large = "x".repeat(TOO_LARGE);
+    let (read, write) = (Some("media:read"), Some("media:write"));
+    let svg = ("content-type", "image/svg+xml");
+    let text = ("content-type", "text/plain");
+    let meta = ("x-meta-colour", "red");
+    let none_match = ("if-none-match", "*");
+    let match_none = ("if-match", "\"nothing\"");
+    let malformed = ("if-match", "nothing");
+    let (a, svg_path, absent) = ("/api/media/a.txt", "/api/media/b.svg", "/api/media/absent");
+    let digest = (
+        "repr-digest",
+        "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:",
+    );
+    let copy = r#"{"from":"a.txt","to":"c"}"#;
+    let back = r#"{"from":"c","to":"a.txt","overwrite":true}"#;
+    let cases: &[(&str, Asked<'_>)] = &[
+        ("first", ("GET", "/health/live", None, &[], "")),
+        ("created", ("PUT", a, ALL, &[text, meta], "hello")),
+        ("replaced", ("PUT", a, ALL, &[text, meta], "hello")),
+        ("active", ("PUT", svg_path, ALL, &[svg], "<svg/>")),
+        ("no token", ("PUT", a, None, &[], "x")),
+        ("reader", ("PUT", a, read, &[], "x")),
+        ("bad key", ("PUT", "/api/media/a//b", ALL, &[], "x")),
+        ("is there", ("PUT", a, ALL, &[none_match], "x")),
+        ("other state", ("PUT", a, ALL, &[match_none], "x")),
+        ("condition", ("PUT", a, ALL, &[malformed], "x")),
+        ("digest", ("PUT", a, ALL, &[digest], "x")),
+        (
+            "coded",
+            ("PUT", a, ALL, &[("content-encoding", "gzip")], "x"),
+        ),
+        ("whole", ("GET", a, ALL, &[], "")),
+        ("part", ("GET", a, ALL, &[("range", "bytes=1-2")], "")),
+        (
+            "behind its end",
+            ("GET", a, ALL, &[("range", "bytes=9-")], ""),
+        ),
+        ("as it is", ("GET", a, ALL, &[("if-none-match", "*")], "")),
+        ("other state", ("GET", a, ALL, &[match_none], "")),
+        (
+            "saved",
+            ("GET", "/api/media/a.txt?download=n.txt", ALL, &[], ""),
+        ),
+        ("active", ("GET", svg_path, ALL, &[], "")),
+        ("absent", ("GET", absent, ALL, &[], "")),
+        ("no token", ("GET", a, None, &[], "")),
+        ("writer", ("GET", a, write, &[], "")),
+        ("listed origin", ("GET", a, ALL, &[("origin", ORIGIN)], "")),
+        (
+            "other origin",
+            ("GET", a, ALL, &[("origin", "https://evil.example")], ""),
+        ),
+        (
+            "by https",
+            ("GET", a, ALL, &[("x-forwarded-proto", "https")], ""),
+        ),
+        ("there", ("HEAD", a, ALL, &[], "")),
+        ("absent", ("HEAD", absent, ALL, &[], "")),
+        ("no token", ("HEAD", a, None, &[], "")),
+        ("all", ("GET", "/api/media", ALL, &[], "")),
+        ("query", ("GET", "/api/media?limit=0", ALL, &[], "")),
+        ("no token", ("GET", "/api/media", None, &[], "")),
+        ("writer", ("GET", "/api/media", write, &[], "")),
+        (
+            "copied",
+            ("POST", "/api/media-ops/copy", ALL, &[JSON], copy),
+        ),
+        (
+            "is there",
+            ("POST", "/api/media-ops/copy", ALL, &[JSON], copy),
+        ),
+        (
+            "no JSON",
+            ("POST", "/api/media-ops/copy", ALL, &[text], copy),
+        ),
+        (
+            "too large",
+            ("POST", "/api/media-ops/copy", ALL, &[JSON], &large),
+        ),
+        (
+            "not understood",
+            ("POST", "/api/media-ops/copy", ALL, &[JSON], "{}"),
+        ),
+        (
+            "no token",
+            ("POST", "/api/media-ops/copy", None, &[JSON], copy),
+        ),
+        (
+            "reader",
+            ("POST", "/api/media-ops/copy", read, &[JSON], copy),
+        ),
+        ("moved", ("POST", "/api/media-ops/move", ALL, &[JSON], back)),
+        (
+            "source absent",
+            ("POST", "/api/media-ops/move", ALL, &[JSON], back),
+        ),
+        (
+            "no token",
+            ("POST", "/api/media-ops/move", None, &[JSON], back),
+        ),
+        (
+            "each told",
+            (
+                "POST",
+                "/api/media-ops/delete",
+                ALL,
+                &[JSON],
+                r#"{"keys":["nobody"]}"#,
+            ),
+        ),
+        (
+            "nothing named",
+            ("POST", "/api/media-ops/delete", ALL, &[JSON], "{}"),
+        ),
+        (
+            "no token",
+            ("POST", "/api/media-ops/delete", None, &[JSON], "{}"),
+        ),
+        ("other state", ("DELETE", a, ALL, &[match_none], "")),
+        ("gone", ("DELETE", a, ALL, &[], "")),
+        ("absent", ("DELETE", a, ALL, &[], "")),
+        ("no token", ("DELETE", a, None, &[], "")),
+        ("good", ("GET", "/api/auth/validate", ALL, &[], "")),
+        ("good", ("POST", "/api/auth/validate", ALL, &[], "")),
+        ("no token", ("GET", "/api/auth/validate", None, &[], "")),
+        ("no token", ("POST", "/api/auth/validate", None, &[], "")),
+        (
+            "listed origin",
+            (
+                "POST",
+                "/api/auth/validate",
+                None,
+                &[("origin", ORIGIN)],
+                "",
+            ),
+        ),
+        ("well", ("GET", "/health", None, &[], "")),
+        ("document", ("GET", "/openapi.json", None, &[], "")),
+        ("by a proxy", ("GET", "/metrics", None, &[], "")),
+        ("method", ("PATCH", a, ALL, &[], "")),
+        ("method", ("DELETE", "/api/media", ALL, &[], "")),
+        ("method", ("POST", "/health", None, &[], "")),
+        ("nowhere", ("GET", "/nowhere", None, &[], "")),
+        ("nowhere", ("GET", "/api/media/", ALL, &[], "")),
+        (
+            "preflight of a listed origin",
+            (
+                "OPTIONS",
+                a,
+                None,
+                &[
+                    ("origin", ORIGIN),
+                    ("access-control-request-method", "PUT"),
+                    ("access-control-request-headers", "authorization,x-meta-a"),
+                ],
+                "",
+            ),
+        ),
+        (
+            "preflight of another origin",
+            (
+                "OPTIONS",
+                a,
+                None,
+                &[
+                    ("origin", "https://evil.example"),
+                    ("access-control-request-method", "PUT"),
+                ],
+                "",
+            ),
+        ),
+    ];
+    for (what, asked) in cases {
+        snapshot.case(what, *asked).await;
+    }
+    for (what, asked) in [
+        ("too often", ("GET", absent, ALL, &[][..], "")),
+        (
+            "too often",
+            ("POST", "/api/media-ops/delete", ALL, &[JSON], "{}"),
+        ),
+        ("too often", ("GET", "/api/media", None, &[], "")),
+        ("too often", ("GET", "/api/auth/validate", ALL, &[], "")),
+    ] {
+        snapshot.limited(what, asked).await;
+    }
+
+    // The store is away.
+    let root = service.folder.path().join("data/media");
+    let (uploads, away) = (root.join("uploads"), service.folder.path().join("away"));
+    std::fs::rename(&uploads, &away).unwrap();
+    snapshot.case("no store", ("PUT", a, ALL, &[], "x")).await;
+    std::fs::rename(&away, &uploads).unwrap();
+    // A key that nobody can fetch: its issuer is away.
+    service.issuer.set_fault(Fault::Status(500));
+    let unknown = dailey_auth::testing::SigningKey::generate();
+    let token = service.token().sign(&unknown);
+    for path in ["/api/media", "/api/auth/validate"] {
+        let asked = ("GET", path, None, &[][..], "");
+        let request = snapshot.request("user-1", &asked).bearer_auth(&token);
+        let answer = request.send().await.unwrap();
+        snapshot.write("no keys", &asked, answer).await;
+    }
+    compare(&snapshot.text);
+    service.child.signal(Signal::Terminate).unwrap();
+}

@@ -1,0 +1,122 @@
+//! A bucket, seen past DMAPI as another tool sees it, and DMAPIs on it.
+
+use std::time::{Duration, Instant};
+
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use tempfile::TempDir;
+use testbed::s3::{Kind, S3Server, server_at};
+use testbed::{Proxy, Traffic};
+
+use crate::service::{APP, Service};
+use crate::store::Store;
+
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct Bucket {
+    pub(super) server: S3Server,
+    /// Between DMAPI and the server.
+    pub(super) proxy: Proxy,
+    pub(super) store: Store,
+    client: Client,
+    _folder: TempDir,
+}
+
+impl Bucket {
+    /// To be called from the test's own thread: the server dies with the thread that started it.
+    pub(super) fn on(kind: Kind) -> Self {
+        let folder = TempDir::new().unwrap();
+        let server = S3Server::start(kind, folder.path()).unwrap();
+        let proxy = Proxy::start(server.port()).unwrap();
+        let store = Store::in_bucket(&server.place()).through(proxy.port());
+        Self {
+            server,
+            proxy,
+            store,
+            client: Client::builder().no_proxy().build().unwrap(),
+            _folder: folder,
+        }
+    }
+
+    /// A DMAPI on it, through the proxy.
+    pub(super) async fn service(&self) -> Service {
+        Service::start_on(self.store.clone()).await
+    }
+
+    /// A DMAPI on it, straight to the server.
+    pub(super) async fn direct_service(&self) -> Service {
+        let store = self.store.clone().through(self.server.port());
+        Service::start_on(store).await
+    }
+
+    /// Straight to moto, which wants a signature but does not look at it.
+    pub(super) fn request(&self, method: Method, path_and_query: &str) -> RequestBuilder {
+        let Store::S3 { place, bucket, .. } = &self.store else {
+            panic!("a bucket is no local folder");
+        };
+        let (_, port) = server_at(place).unwrap();
+        let url = format!("http://127.0.0.1:{port}/{bucket}{path_and_query}");
+        let unsigned = "AWS4-HMAC-SHA256 Credential=testkey/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        self.client
+            .request(method, url)
+            .header(AUTHORIZATION, unsigned)
+    }
+
+    /// Puts an object of `user-1` there, as another tool would.
+    pub(super) async fn put(&self, key: &str, body: impl Into<reqwest::Body>, headers: HeaderMap) {
+        let path = format!("/{APP}/user-1/{key}");
+        let put = self.request(Method::PUT, &path).headers(headers).body(body);
+        let put = put.send().await.unwrap();
+        assert_eq!(put.status(), 200, "{path}");
+    }
+
+    pub(super) async fn get(&self, key: &str) -> Response {
+        let path = format!("/{APP}/user-1/{key}");
+        loop {
+            // The server closes a connection whenever it likes.
+            if let Ok(answer) = self.request(Method::GET, &path).send().await {
+                return answer;
+            }
+        }
+    }
+
+    /// How many keys begin with this.
+    pub(super) async fn count(&self, prefix: &str) -> usize {
+        let path = format!("?list-type=2&prefix={prefix}");
+        let list = self.request(Method::GET, &path).send().await.unwrap();
+        list.text().await.unwrap().matches("<Key>").count()
+    }
+
+    /// How many multipart uploads are under way.
+    pub(super) async fn uploads(&self) -> usize {
+        let list = self.request(Method::GET, "?uploads").send().await.unwrap();
+        list.text().await.unwrap().matches("<UploadId>").count()
+    }
+
+    /// Waits until nothing of an upload is left.
+    pub(super) async fn until_clean(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.uploads().await + self.count(".dailey/multiparts/").await > 0 {
+            assert!(Instant::now() < deadline, "an upload is left over");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(super) fn set(&self, traffic: Traffic) {
+        self.proxy.set(traffic);
+    }
+}
+
+/// Bytes that are nowhere alike, so that a mix is noticed.
+pub(super) fn bytes(length: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut bytes = Vec::with_capacity(length + 4);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}

@@ -1,0 +1,140 @@
+//! A store that stalls, breaks, or loses its answers: a clear problem, nothing half, and recovery by itself.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use testbed::Traffic;
+use testbed::s3::Kind;
+
+use super::bucket::{Bucket, PATIENCE, bytes};
+use crate::service::{Service, header, problem};
+
+async fn until_health_is(service: &Service, status: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let health = service.bare(Method::GET, "/health").send().await.unwrap();
+        if health.status() == status {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "health is not {status}: {}\n{}",
+            health.text().await.unwrap(),
+            service.child.log_tail(10)
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn a_store_that_stalls_or_breaks_is_a_problem_of_its_own_and_passes() {
+    let bucket = Bucket::on(Kind::Moto);
+    let service = bucket.service().await;
+    assert_eq!(service.put("a", b"old").await.status(), 201);
+    for traffic in [Traffic::Breaks, Traffic::Stalls] {
+        bucket.set(traffic);
+        let put = service.request(Method::PUT, "/api/media/a").body("new");
+        let create = service
+            .request(Method::PUT, "/api/media/b")
+            .header("if-none-match", "*")
+            .body("new");
+        let (put, create, got, list, deleted) = tokio::join!(
+            put.send(),
+            create.send(),
+            service.request(Method::GET, "/api/media/a").send(),
+            service.request(Method::GET, "/api/media").send(),
+            // Changes of one object wait for each other, so another one.
+            service.request(Method::DELETE, "/api/media/c").send(),
+        );
+        for answer in [put, create, got, deleted] {
+            let answer = answer.unwrap();
+            assert_eq!(header(&answer, "retry-after"), "5", "{traffic:?}");
+            let said = problem(answer).await;
+            assert_eq!(said, (503, "storage_unavailable".into()), "{traffic:?}");
+        }
+        assert_eq!(problem(list.unwrap()).await.0, 503, "{traffic:?}");
+        until_health_is(&service, 503).await;
+        bucket.set(Traffic::Flows);
+        until_health_is(&service, 200).await;
+        assert_eq!(service.get("a").await.text().await.unwrap(), "old");
+        assert_eq!(service.get("b").await.status(), 404);
+    }
+    let log = std::fs::read_to_string(service.child.log()).unwrap();
+    for secret in [testbed::s3::SECRET_ACCESS_KEY, "/user-1/a"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn a_write_whose_answer_was_lost_is_known_as_done() {
+    let bucket = Bucket::on(Kind::Moto);
+    let service = bucket.service().await;
+    for (size, method, text) in [(5, "PUT", ""), (6 * 1024 * 1024, "POST", "?uploadId=")] {
+        let path = format!("/api/media/lost-{size}");
+        let sent = bytes(size, 1);
+        bucket.set(Traffic::LosesAnswersTo(method, text));
+        let put = service
+            .request(Method::PUT, &path)
+            .header("if-none-match", "*")
+            .body(sent.clone());
+        let put = tokio::spawn(put.send());
+        let deadline = Instant::now() + PATIENCE;
+        while bucket.get(&format!("lost-{size}")).await.status() != 200 {
+            assert!(Instant::now() < deadline, "it never arrived");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bucket.set(Traffic::Flows);
+        assert_eq!(put.await.unwrap().unwrap().status(), 201, "{size}");
+        let got = service.request(Method::GET, &path).send().await.unwrap();
+        assert!(got.bytes().await.unwrap() == sent);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs s3s-fs: `cargo xtask test` sets it up and runs this"]
+async fn a_store_that_is_killed_in_the_middle_leaves_nothing_half() {
+    let mut bucket = Bucket::on(Kind::S3sFs);
+    let service = bucket.service().await;
+    let size = 12 * 1024 * 1024;
+    let old = bytes(size, 1);
+    let put = |key: &str, seed| {
+        service
+            .request(Method::PUT, &format!("/api/media/{key}"))
+            .body(bytes(size, seed))
+            .send()
+    };
+    assert_eq!(put("kept", 1).await.unwrap().status(), 201);
+    // Killed while a download is under way, and uploads over the object and beside it.
+    bucket.set(Traffic::StallsAfter(1024 * 1024));
+    let mut got = service.get("kept").await;
+    assert_eq!(got.status(), 200);
+    assert!(got.chunk().await.unwrap().is_some());
+    let (over, beside) = (put("kept", 2), put("new", 3));
+    let killing = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        bucket.server.kill();
+        bucket.proxy.set(Traffic::Breaks);
+        let mut read = 0;
+        // It ends with an error, not as if it were whole.
+        loop {
+            match got.chunk().await {
+                Ok(Some(piece)) => read += piece.len(),
+                Ok(None) => panic!("{read} bytes passed for a whole object"),
+                Err(_) => break,
+            }
+        }
+    };
+    let (over, beside, ()) = tokio::join!(over, beside, killing);
+    for answer in [over, beside] {
+        let said = problem(answer.unwrap()).await;
+        assert_eq!(said, (503, "storage_unavailable".into()));
+    }
+    bucket.server.start_again().unwrap();
+    bucket.set(Traffic::Flows);
+    until_health_is(&service, 200).await;
+    assert!(service.get("kept").await.bytes().await.unwrap() == old);
+    assert_eq!(service.get("new").await.status(), 404);
+    assert_eq!(put("new", 3).await.unwrap().status(), 201);
+}

@@ -1,0 +1,10 @@
+//! What is special about buckets: large objects in parts, objects that others put there, several
+//! processes, and a store that fails.
+
+mod bucket;
+mod descriptions;
+mod faults;
+mod large;
+mod links;
+mod others;
+mod races;

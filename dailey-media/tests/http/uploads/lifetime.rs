@@ -1,0 +1,102 @@
+//! How uploads end: by their client, by time, and what a restart does to them.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+
+use super::{left_behind, pattern};
+use crate::service::{Service, problem};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminated_upload_is_gone_with_its_bytes() {
+    let service = Service::start().await;
+    let path = service.begin("a", 10).await;
+    assert_eq!(service.append(&path, 0, b"hello").await.status(), 204);
+    assert!(matches!(left_behind(&service).await, None | Some(2)));
+    let ended = service.tus(Method::DELETE, &path).send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    // The bytes are gone; that it was there is known.
+    assert!(matches!(left_behind(&service).await, None | Some(1)));
+    let head = service.tus(Method::HEAD, &path).send().await.unwrap();
+    assert_eq!(head.status(), 410);
+    for refused in [
+        service.append(&path, 5, b"hello").await,
+        service.tus(Method::DELETE, &path).send().await.unwrap(),
+    ] {
+        assert_eq!(problem(refused).await, (410, "upload_gone".into()));
+    }
+    assert_eq!(service.get("a").await.status(), 404);
+
+    // One in parts, and a rest behind them.
+    let path = service.begin("large", 20_000_000).await;
+    let large = pattern(12_000_000);
+    assert_eq!(service.append(&path, 0, &large).await.status(), 204);
+    assert_eq!(service.append(&path, 12_000_000, b"x").await.status(), 204);
+    let ended = service.tus(Method::DELETE, &path).send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    assert!(matches!(left_behind(&service).await, None | Some(2)));
+
+    let path = service.begin("b", 5).await;
+    assert_eq!(service.append(&path, 0, b"hello").await.status(), 204);
+    let ended = service.tus(Method::DELETE, &path).send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    assert_eq!(
+        service.get("b").await.text().await.unwrap(),
+        "hello",
+        "what it became stays"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_nobody_goes_on_with_expires_and_is_swept() {
+    let service = Service::start_with_env(&[("UPLOAD_EXPIRY_SECONDS", "2")]).await;
+    let forgotten = service.begin("forgotten", 10).await;
+    let kept = service.begin("kept", 1000).await;
+    let done = service.begin("done", 5).await;
+    assert_eq!(service.append(&forgotten, 0, b"hello").await.status(), 204);
+    assert_eq!(service.append(&done, 0, b"hello").await.status(), 204);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut offset = 0;
+    loop {
+        // Each byte lets it live longer.
+        assert_eq!(service.append(&kept, offset, b"x").await.status(), 204);
+        offset += 1;
+        let head = service.tus(Method::HEAD, &forgotten).send().await.unwrap();
+        match head.status().as_u16() {
+            200 | 410 => assert!(Instant::now() < deadline, "never swept"),
+            404 => break,
+            status => panic!("{status}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Of the one that lives: its state and its bytes, in a bucket the rest before as well.
+    let most = if service.local("").is_some() { 2 } else { 3 };
+    while left_behind(&service).await.is_some_and(|left| left > most) {
+        assert!(Instant::now() < deadline, "something is left");
+        assert_eq!(service.append(&kept, offset, b"x").await.status(), 204);
+        offset += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(service.offset(&kept).await, offset);
+    assert_eq!(
+        service.get("done").await.status(),
+        200,
+        "the object is no upload"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_expired_while_nothing_ran_are_swept_at_the_start() {
+    let mut service = Service::start_with_env(&[("UPLOAD_EXPIRY_SECONDS", "1")]).await;
+    let path = service.begin("a", 10).await;
+    assert_eq!(service.append(&path, 0, b"hello").await.status(), 204);
+    service.child.signal(testbed::Signal::Kill).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    // By itself it would sweep in a day.
+    service.restart_with_env(&[]);
+    while left_behind(&service).await.is_some_and(|left| left > 0) {
+        assert!(Instant::now() < deadline, "something is left");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,57 @@
+//! What production writes: one JSON line for an event, and for a request nothing that names a person.
+
+use std::time::Duration;
+
+use dailey_auth::testing::TokenBuilder;
+use serde_json::Value;
+use testbed::Child;
+
+use super::ground::{APP, Ground};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_one_line_of_json_with_its_id_and_a_name_that_only_we_can_make() {
+    let mut ground = Ground::new().await;
+    ground.set("RUST_LOG", "trace");
+    let mut command = ground.command();
+    command.arg("serve");
+    let mut child = Child::start("dailey-media", command, &ground.path("log")).unwrap();
+    let base = format!("http://{}", ground.address());
+    testbed::wait_for_http(&mut child, &format!("{base}/health"), PATIENCE).unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (id, subject) in [("one", "alice"), ("two", "alice"), ("three", "bob")] {
+        let token = TokenBuilder::new(&ground.core.url(), APP)
+            .claim("sub", subject)
+            .claim("scope", "media:read");
+        let asked = client
+            .get(format!(
+                "{base}/api/media/very-private-name?download=secret"
+            ))
+            .header("x-request-id", id)
+            .bearer_auth(token.sign(&ground.core.key));
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.headers()["x-request-id"], id);
+        assert_eq!(answer.status(), 404);
+    }
+    let log = std::fs::read_to_string(child.log()).unwrap();
+    for secret in ["eyJ", "alice", "bob", "very-private", "download", "Bearer"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+    let lines = log.lines().map(serde_json::from_str::<Value>);
+    let lines: Vec<Value> = lines.map(Result::unwrap).collect();
+    let of = |id: &str| {
+        let mut found = lines.iter().filter(|line| line["request_id"] == id);
+        let line = found.find(|line| line["target"] == "access").unwrap();
+        assert_eq!(line["route"], "/api/media/{*key}");
+        assert_eq!(line["method"], "GET");
+        assert_eq!(line["status"], 404);
+        assert_eq!(line["code"], "object_not_found");
+        assert!(line["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{line}");
+        let subject = line["subject"].as_str().unwrap();
+        assert_eq!(subject.len(), 16, "{line}");
+        subject
+    };
+    assert_eq!(of("one"), of("two"));
+    assert_ne!(of("one"), of("three"));
+}

@@ -1,0 +1,115 @@
+//! A bucket that is not as it must be is named by the right check, within its time.
+
+use serde_json::Value;
+use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
+use testbed::{Proxy, Traffic};
+
+use super::ground::{Ground, with_status, write};
+
+/// A production set-up on a bucket, TLS and a proxy in front of it.
+struct OnS3 {
+    ground: Ground,
+    proxy: Proxy,
+    _server: S3Server,
+}
+
+const BUCKET: &str = "media";
+
+impl OnS3 {
+    async fn new(kind: Kind) -> Self {
+        let mut ground = Ground::new().await;
+        let folder = ground.path("s3");
+        // From the test's own thread: the server dies with the thread that started it.
+        let server = S3Server::start(kind, &folder).unwrap();
+        server.make_bucket(BUCKET).unwrap();
+        let proxy = Proxy::start(server.port()).unwrap();
+        let port = ground.core.tls_in_front_of(proxy.port()).await;
+        ground.set("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID);
+        ground.set("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
+        let on_s3 = Self {
+            ground,
+            proxy,
+            _server: server,
+        };
+        on_s3.configure(port, BUCKET);
+        on_s3
+    }
+
+    fn configure(&self, port: u16, bucket: &str) {
+        let toml = format!(
+            "[storage.s3]\nbucket = '{bucket}'\nregion = 'us-east-1'\nendpoint = 'https://localhost:{port}'\n"
+        );
+        write(&self.ground.path("dailey-media.toml"), &toml);
+    }
+
+    /// The one check that must name it, and what it must say. No report shows a key.
+    async fn names(&self, check: &str, said: &str) {
+        let (report, status) = self.ground.preflight(&[]).await;
+        assert_eq!(status, Some(1), "{report:#}");
+        assert_eq!(with_status(&report, "failed"), [check], "{report:#}");
+        let check = one(&report, check);
+        let detail = check["detail"].as_str().unwrap();
+        assert!(detail.contains(said), "{said} in {detail}");
+        assert!(check["ms"].as_u64().unwrap() < 5_500, "{check}");
+        assert!(!report.to_string().contains(SECRET_ACCESS_KEY), "{report}");
+    }
+}
+
+fn one<'r>(report: &'r Value, name: &str) -> &'r Value {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn a_bucket_that_keeps_conditions_is_proven() {
+    let on_s3 = OnS3::new(Kind::Moto).await;
+    let (report, status) = on_s3.ground.preflight(&[]).await;
+    assert_eq!(status, Some(0), "{report:#}");
+    assert_eq!(with_status(&report, "ok").len(), 8, "{report:#}");
+    // This server does not try `If-Match` where a multipart upload is completed, and is found out.
+    let detail = &one(&report, "conditional_writes")["detail"];
+    let said = "ignores that of a replace-if-unchanged multipart upload";
+    assert!(detail.as_str().unwrap().contains(said), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn what_is_wrong_with_a_bucket_is_named() {
+    let on_s3 = OnS3::new(Kind::Moto).await;
+    for (traffic, check, said) in [
+        (
+            Traffic::WithoutConditions,
+            "conditional_writes",
+            "the store took a create-only write",
+        ),
+        (
+            Traffic::WithoutWrites,
+            "storage",
+            "does not take the access key for this (403 AccessDenied)",
+        ),
+        (Traffic::Stalls, "storage", "did not answer in time"),
+        (Traffic::Breaks, "storage", "the object store"),
+    ] {
+        on_s3.proxy.set(traffic);
+        on_s3.names(check, said).await;
+    }
+    on_s3.proxy.set(Traffic::Flows);
+    let port = on_s3.ground.core.tls_in_front_of(on_s3.proxy.port()).await;
+    on_s3.configure(port, "another-bucket");
+    on_s3.names("storage", "no such bucket").await;
+    on_s3.configure(testbed::free_port().unwrap(), BUCKET);
+    on_s3.names("storage", "cannot be reached").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs s3s-fs: `cargo xtask test` sets it up and runs this"]
+async fn a_wrong_key_and_a_store_that_looks_first_and_writes_then_are_named() {
+    let mut on_s3 = OnS3::new(Kind::S3sFs).await;
+    // Of eight create-only writes at the same moment it takes more than one.
+    let more_than_one = "more than one of several create-only writes";
+    on_s3.names("conditional_writes", more_than_one).await;
+    on_s3.ground.set("AWS_SECRET_ACCESS_KEY", "wrong");
+    let said = "does not take the access key for this (403";
+    on_s3.names("storage", said).await;
+}

@@ -1,0 +1,216 @@
+//! A proxy on loopback between a client and a server, which a test can let stall, break or lie.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often a connection looks at what the test wants.
+const POLL: Duration = Duration::from_millis(20);
+
+/// What happens to what passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// Nothing.
+    Flows,
+    /// Connections are taken, but nothing moves.
+    Stalls,
+    /// Connections are cut, old and new.
+    Breaks,
+    /// What a request of this method with this text in its first line asks is done, but the
+    /// connection is cut before the answer comes.
+    LosesAnswersTo(&'static str, &'static str),
+    /// An answer stalls after so many bytes on its connection.
+    StallsAfter(u64),
+    /// The server never hears of `If-Match` and `If-None-Match`.
+    WithoutConditions,
+    /// Whatever writes is forbidden, as S3 says that.
+    WithoutWrites,
+}
+
+/// A running proxy; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: u16,
+    traffic: Mutex<Traffic>,
+    ended: AtomicBool,
+}
+
+impl Proxy {
+    /// Starts one in front of a port on 127.0.0.1.
+    pub fn start(target: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        listener.set_nonblocking(true)?;
+        let shared = Arc::new(Shared {
+            target,
+            traffic: Mutex::new(Traffic::Flows),
+            ended: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || accepting.accept(&listener));
+        Ok(Self { port, shared })
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on, for open connections as well.
+    pub fn set(&self, traffic: Traffic) {
+        *self
+            .shared
+            .traffic
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = traffic;
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn traffic(&self) -> Traffic {
+        *self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        while !self.has_ended() {
+            let Ok((client, _)) = listener.accept() else {
+                std::thread::sleep(POLL);
+                continue;
+            };
+            let shared = Arc::clone(self);
+            std::thread::spawn(move || shared.connection(&client));
+        }
+    }
+
+    fn connection(self: &Arc<Self>, client: &TcpStream) {
+        if self.traffic() == Traffic::Breaks {
+            return;
+        }
+        let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.target)) else {
+            return;
+        };
+        let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else {
+            return;
+        };
+        let shared = Arc::clone(self);
+        let lost = Arc::new(AtomicBool::new(false));
+        let lost_too = Arc::clone(&lost);
+        let asking = std::thread::spawn(move || {
+            shared.relay(&client_too, &server_too, Direction::Requests, &lost_too);
+        });
+        self.relay(&server, client, Direction::Answers, &lost);
+        let _ = asking.join();
+    }
+
+    fn relay(
+        &self,
+        mut from: &TcpStream,
+        mut to: &TcpStream,
+        direction: Direction,
+        lost: &AtomicBool,
+    ) {
+        let _ = from.set_nonblocking(false);
+        let _ = from.set_read_timeout(Some(POLL));
+        let mut passed = 0_u64;
+        let mut piece = vec![0; 64 * 1024];
+        while !self.has_ended() {
+            let traffic = self.traffic();
+            let answers = direction == Direction::Answers;
+            match traffic {
+                Traffic::Breaks => break,
+                Traffic::Stalls => {
+                    std::thread::sleep(POLL);
+                    continue;
+                }
+                Traffic::StallsAfter(bytes) if answers && passed >= bytes => {
+                    std::thread::sleep(POLL);
+                    continue;
+                }
+                _ => {}
+            }
+            let length = match from.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
+                    continue;
+                }
+                Err(_) => break,
+            };
+            if answers && lost.load(Ordering::Relaxed) {
+                break;
+            }
+            let piece = &mut piece[..length];
+            if direction == Direction::Requests {
+                match traffic {
+                    Traffic::LosesAnswersTo(method, text) if is_request(piece, method, text) => {
+                        lost.store(true, Ordering::Relaxed);
+                    }
+                    Traffic::WithoutConditions => without_conditions(piece),
+                    Traffic::WithoutWrites
+                        if !piece.starts_with(b"GET ") && !piece.starts_with(b"HEAD ") =>
+                    {
+                        // The client reads while this thread writes: both have the same socket.
+                        let _ = from.write_all(FORBIDDEN);
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+            if to.write_all(piece).is_err() {
+                break;
+            }
+            passed += length as u64;
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Requests,
+    Answers,
+}
+
+const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/xml\r\ncontent-length: 53\r\nconnection: close\r\n\r\n\
+<Error><Code>AccessDenied</Code><Message/></Error>\r\n\r";
+
+fn is_request(piece: &[u8], method: &str, text: &str) -> bool {
+    let line = piece.split(|byte| *byte == b'\r').next();
+    let line = String::from_utf8_lossy(line.unwrap_or_default());
+    line.split(' ').next() == Some(method) && line.contains(text)
+}
+
+/// Gives the two fields other names of the same length.
+fn without_conditions(piece: &mut [u8]) {
+    for name in [&b"if-none-match:"[..], b"if-match:"] {
+        for at in 0..piece.len().saturating_sub(name.len()) {
+            if piece[at..at + name.len()].eq_ignore_ascii_case(name) {
+                piece[at..at + 2].copy_from_slice(b"x-");
+            }
+        }
+    }
+}
