@@ -10,12 +10,12 @@ use deploy_tests::world::in_a_world;
 const PAGE: &str = "docs/integrate.md";
 
 /// Prints the subject of each token on standard input, or the kind of its refusal.
-const MAIN_JS: &str = r#"
+const MAIN_JS: &str = r"
 import { readFileSync } from 'node:fs';
 for (const token of readFileSync(0, 'utf8').trim().split('\n')) {
   try { console.log((await verify(token)).sub); } catch (error) { console.log(error.code); }
 }
-"#;
+";
 const MAIN_PY: &str = r#"
 import sys
 for line in sys.stdin:

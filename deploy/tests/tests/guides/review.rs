@@ -34,7 +34,7 @@ fn value(text: &str) -> u64 {
 
 /// `const NAME: u64 = 95 * 1024 * 1024;`, `Duration::from_secs(30)`, or a default: `name: 95 * MIB,`.
 fn of_rust(source: &str, name: &str) -> Option<u64> {
-    let named = source.lines().filter_map(|line| {
+    let mut named = source.lines().rev().filter_map(|line| {
         let (before, rest) = line.split_once(&format!("{name}:"))?;
         let constant = before.trim_end().ends_with("const");
         let (_, rest) = if constant {
@@ -55,7 +55,8 @@ fn of_rust(source: &str, name: &str) -> Option<u64> {
         });
         factors.product::<Option<u64>>()
     });
-    named.last()
+    // The last one: a field's default stands below its declaration.
+    named.next()
 }
 
 /// The largest of the directive's values: `client_max_body_size 100m;`.
@@ -86,10 +87,10 @@ fn every_limit_of_the_table_is_that_of_the_code() {
         };
         let source = fs::read_to_string(deploy_tests::root().join(file))
             .unwrap_or_else(|error| panic!("{limit}: {file}: {error}"));
-        let found = if file.ends_with(".rs") {
-            of_rust(&source, name)
-        } else {
+        let found = if file.starts_with("deploy/") {
             of_nginx(&source, name)
+        } else {
+            of_rust(&source, name)
         };
         assert_eq!(found, Some(value(said)), "{limit}: `{name}` in {file}");
     }
