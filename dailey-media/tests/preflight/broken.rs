@@ -309,7 +309,8 @@ async fn a_wrong_file_is_named_by_config_with_its_line() {
     })
     .await;
     names("config", "has both", |ground| {
-        let both = "[storage.local]\nroot = 'a'\n[storage.s3]\n";
+        let both = "[storage.local]\nroot = 'a'\n\
+                    [storage.s3]\nbucket = 'b'\nregion = 'auto'\nendpoint = 'https://s3.example'\n";
         write(&ground.path("dailey-media.toml"), both);
     })
     .await;
