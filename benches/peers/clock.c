@@ -1,5 +1,6 @@
-/* A clock to turn by hand, for programs of others: seconds in the file CLOCK_FILE are added to every clock.
-   Preloaded (LD_PRELOAD) by src/clock.rs; nothing that is shipped knows of it. */
+/* A clock to turn by hand, for programs of others. The file CLOCK_FILE holds seconds that are added to every
+   clock, or behind an `=` the time at which the calendar stands still. Preloaded (LD_PRELOAD) by src/clock.rs;
+   nothing that is shipped knows of it. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,20 +9,26 @@
 #include <time.h>
 #include <unistd.h>
 
-static long ahead(void) {
+static void turn(clockid_t clock, struct timespec *now) {
     static int file = -2;
-    char text[24] = {0};
+    char text[32] = {0};
     if (file == -2) {
         const char *path = getenv("CLOCK_FILE");
         file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     }
-    return file >= 0 && pread(file, text, sizeof text - 1, 0) > 0 ? atol(text) : 0;
+    if (file < 0 || pread(file, text, sizeof text - 1, 0) <= 0) return;
+    if (text[0] != '=') {
+        now->tv_sec += atol(text);
+    } else if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
+        now->tv_sec = atol(text + 1);
+        now->tv_nsec = 0;
+    }
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     int result = syscall(SYS_clock_gettime, clock, now);
     if (result == 0 && clock != CLOCK_PROCESS_CPUTIME_ID && clock != CLOCK_THREAD_CPUTIME_ID)
-        now->tv_sec += ahead();
+        turn(clock, now);
     return result;
 }
 

@@ -26,7 +26,7 @@ impl Clock {
             file: folder.join("clock"),
             ahead: 0,
         };
-        clock.write();
+        clock.write(&clock.ahead.to_string());
         clock
     }
 
@@ -36,17 +36,23 @@ impl Clock {
             .env("CLOCK_FILE", &self.file);
     }
 
+    /// All clocks are so many seconds ahead.
     pub fn set_ahead(&mut self, seconds: u64) {
         self.ahead = seconds;
-        self.write();
+        self.write(&seconds.to_string());
+    }
+
+    /// The calendar stands still at this time: edges of a second are judged where they are.
+    pub fn stand_still_at(&self, seconds: u64) {
+        self.write(&format!("={seconds}"));
     }
 
     pub fn ahead(&self) -> u64 {
         self.ahead
     }
 
-    fn write(&self) {
+    fn write(&self, text: &str) {
         // Ends in spaces: a shorter number written over a longer one leaves nothing of it.
-        std::fs::write(&self.file, format!("{:<20}", self.ahead)).expect("a file for the clock");
+        std::fs::write(&self.file, format!("{text:<24}")).expect("a file for the clock");
     }
 }

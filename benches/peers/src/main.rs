@@ -19,7 +19,6 @@ mod verdicts;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use dailey_auth::testing::SigningKey;
 
@@ -104,15 +103,7 @@ fn measure(out: &Path, parts: &Parts, rounds: usize) {
     say("the hostile corpus");
     let corpus = Corpus::read();
     let mut clock = Clock::build(folder);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let ahead = corpus
-        .now
-        .checked_sub(now)
-        .expect("the corpus is judged at its own time, which is past: write it anew");
-    clock.set_ahead(ahead);
+    clock.stand_still_at(corpus.now);
     let mut speakers = parts.speakers(&corpus.house, folder, Some(&clock));
     let verdicts = verdicts::judge(&mut speakers, &corpus, folder);
     drop(speakers);

@@ -10,8 +10,8 @@ use testbed::Signal;
 
 use crate::service::{Limits, ORIGIN, Service};
 
-/// They tell when, not what.
-const VARYING: [&str; 2] = ["date", "last-modified"];
+/// They tell when, or a name that was made up, not what.
+const VARYING: [&str; 4] = ["date", "last-modified", "location", "upload-expires"];
 
 /// What says how a browser is to treat an answer. Where one is as in the first answer of the file, which has
 /// them all, it is not written again; where it is missing, that is written.
@@ -54,6 +54,7 @@ type Asked<'a> = (
 
 const ALL: Option<&str> = Some("media:read media:write");
 const JSON: (&str, &str) = ("content-type", "application/json");
+const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
 
 impl Snapshot<'_> {
     fn token(&self, subject: &str, scope: &str) -> TokenBuilder {
@@ -184,6 +185,11 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
     );
     let copy = r#"{"from":"a.txt","to":"c"}"#;
     let back = r#"{"from":"c","to":"a.txt","overwrite":true}"#;
+    let presign = "/api/media-ops/presign";
+    let link = r#"{"key":"a.txt","method":"GET"}"#;
+    let long_link = r#"{"key":"a.txt","method":"GET","expires_in":86401}"#;
+    let uploads = "/api/uploads";
+    let (length, name) = (("upload-length", "5"), ("upload-metadata", "key dS50eHQ="));
     let cases: &[(&str, Asked<'_>)] = &[
         ("first", ("GET", "/health/live", None, &[], "")),
         ("created", ("PUT", a, ALL, &[text, meta], "hello")),
@@ -308,6 +314,19 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
         ("well", ("GET", "/health", None, &[], "")),
         ("document", ("GET", "/openapi.json", None, &[], "")),
         ("by a proxy", ("GET", "/metrics", None, &[], "")),
+        ("given", ("POST", presign, ALL, &[JSON], link)),
+        ("for too long", ("POST", presign, ALL, &[JSON], long_link)),
+        ("no token", ("POST", presign, None, &[JSON], link)),
+        (
+            "no link of ours",
+            ("GET", "/api/links/a.txt?s=x", None, &[], ""),
+        ),
+        ("what it can", ("OPTIONS", uploads, None, &[], "")),
+        ("begun", ("POST", uploads, ALL, &[TUS, length, name], "")),
+        ("no length", ("POST", uploads, ALL, &[TUS, name], "")),
+        ("no version", ("POST", uploads, ALL, &[length, name], "")),
+        ("no token", ("POST", uploads, None, &[TUS, length], "")),
+        ("unknown", ("HEAD", "/api/uploads/unknown", ALL, &[TUS], "")),
         ("method", ("PATCH", a, ALL, &[], "")),
         ("method", ("DELETE", "/api/media", ALL, &[], "")),
         ("method", ("POST", "/health", None, &[], "")),

@@ -97,11 +97,16 @@ impl Service {
 
     /// With this configuration file.
     pub(crate) async fn configured(toml: &str) -> Self {
+        Self::configured_on(Store::of_this_run(), toml).await
+    }
+
+    /// With this configuration file, and its objects there.
+    pub(crate) async fn configured_on(store: Store, toml: &str) -> Self {
         let write = |folder: &Path| {
             std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
             Vec::new()
         };
-        Self::in_folder(Program::Plain, Limits::Off, Store::of_this_run(), write).await
+        Self::in_folder(Program::Plain, Limits::Off, store, write).await
     }
 
     /// With an audit log at [`Service::audit_log`].

@@ -1,44 +1,30 @@
-//! The programs of this workspace, built as cargo builds by default.
+//! The programs of this workspace, as the run of all tests builds them: beside the test itself.
 
+use std::env;
 use std::path::PathBuf;
-use std::process::Command;
 
-use serde_json::Value;
+/// What a machine or a page needs; the command `dailey-auth` is a feature of its package.
+const PROGRAMS: [&str; 5] = [
+    "core-replica-health",
+    "dailey-auth",
+    "dailey-core",
+    "dailey-media",
+    "example-axum",
+];
 
-/// The folder of the built programs `dailey-core`, `dailey-media` and `core-replica-health`.
+/// The folder of the built programs.
 ///
-/// Builds them first: a test must not meet yesterday's.
+/// A run of the whole workspace builds them anew; a run of this package alone does not, and says so where one is
+/// missing.
 pub fn built() -> PathBuf {
-    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    let output = cargo
-        .current_dir(crate::root())
-        .args([
-            "build",
-            "--quiet",
-            "--offline",
-            "--bins",
-            "--message-format=json",
-        ])
-        .args([
-            "-p",
-            "dailey-core",
-            "-p",
-            "dailey-media",
-            "-p",
-            "replication-checker",
-        ])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let messages = String::from_utf8(output.stdout).unwrap();
-    let program = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .expect("cargo names the programs it built");
-    program.parent().unwrap().to_owned()
+    let test = env::current_exe().unwrap();
+    // target/debug/deps/edge-0123456789abcdef
+    let folder = test.ancestors().nth(2).unwrap().to_owned();
+    for program in PROGRAMS {
+        assert!(
+            folder.join(program).is_file(),
+            "{program} is not built: run `cargo build --workspace --all-features --bins` first, or `cargo xtask test`"
+        );
+    }
+    folder
 }

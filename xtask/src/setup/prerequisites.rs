@@ -25,6 +25,9 @@ pub(crate) struct Prerequisites {
     npm: Result<String, String>,
     apt: Result<String, String>,
     ssh: Result<String, String>,
+    curl: Result<String, String>,
+    openssl: Result<String, String>,
+    ip: Result<String, String>,
     needs: Needs,
 }
 
@@ -39,6 +42,10 @@ impl Prerequisites {
             // Real servers come as Debian packages, so this needs a Debian.
             apt: version("apt-get", &["--version"], "apt"),
             ssh: version("ssh", &["-V"], "openssh-client"),
+            // What an operator types, and the network that a deployment is tried in.
+            curl: version("curl", &["--version"], "curl"),
+            openssl: version("openssl", &["version"], "openssl"),
+            ip: version("ip", &["-Version"], "iproute2"),
             needs,
         }
     }
@@ -53,6 +60,9 @@ impl Prerequisites {
             ("npm", &self.npm),
             ("apt-get", &self.apt),
             ("ssh", &self.ssh),
+            ("curl", &self.curl),
+            ("openssl", &self.openssl),
+            ("ip", &self.ip),
         ];
         let needed = if self.needs == Needs::Build {
             &all[..2]

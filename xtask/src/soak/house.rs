@@ -9,7 +9,7 @@ use dailey_auth::testing::{SigningKey, TokenBuilder};
 use serde_json::{Value, json};
 
 use super::chance::Chance;
-use super::growth::Growth;
+use super::growth::{CORE_MEMORY_KIB, Growth, MEMORY_KIB};
 use super::model::Objects;
 use super::wrong;
 use crate::services::{
@@ -81,8 +81,8 @@ impl<'a> House<'a> {
         let media = Media::start(&media_program, &folder.join("media"), &url, &app_id, watch)?;
         let token = core.log_in(&app_id, EMAIL, &password)?;
         Ok(Self {
-            core_growth: Growth::of("dailey-core", core.service.id()),
-            media_growth: Growth::of("dailey-media", media.service.id()),
+            core_growth: core_growth(&core),
+            media_growth: media_growth(&media),
             core,
             media,
             client,
@@ -355,11 +355,11 @@ impl<'a> House<'a> {
         match which {
             Which::Core => {
                 self.core.start_again(&self.watch)?;
-                self.core_growth = Growth::of("dailey-core", self.core.service.id());
+                self.core_growth = core_growth(&self.core);
             }
             Which::Media => {
                 self.media.start_again(&self.watch)?;
-                self.media_growth = Growth::of("dailey-media", self.media.service.id());
+                self.media_growth = media_growth(&self.media);
             }
         }
         Ok(())
@@ -424,6 +424,14 @@ impl<'a> House<'a> {
         self.media.service.stop()?;
         self.core.service.stop()
     }
+}
+
+fn core_growth(core: &Core) -> Growth {
+    Growth::of("dailey-core", core.service.id(), CORE_MEMORY_KIB)
+}
+
+fn media_growth(media: &Media) -> Growth {
+    Growth::of("dailey-media", media.service.id(), MEMORY_KIB)
 }
 
 fn refused(what: &str, answer: &Answer) -> Stop {

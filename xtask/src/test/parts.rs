@@ -33,7 +33,7 @@ impl Part {
 }
 
 /// All of them.
-pub(super) const PARTS: [Part; 13] = [
+pub(super) const PARTS: [Part; 14] = [
     Part {
         name: "prerequisites",
         what: "looks for what must be on the machine already",
@@ -89,6 +89,27 @@ pub(super) const PARTS: [Part; 13] = [
         run: features,
     },
     Part {
+        name: "packages",
+        what: "cargo package: dailey-auth, and dailey-media with what it needs of ours",
+        smallest: Selection::All,
+        run: |bench| {
+            let arguments = [
+                "package",
+                "--no-verify",
+                "--allow-dirty",
+                "--package=dailey-auth",
+                "--package=dailey-http",
+                "--package=dailey-media",
+            ];
+            succeed(
+                bench,
+                "packages",
+                &arguments,
+                "three packages, as they would be published",
+            )
+        },
+    },
+    Part {
         name: "tests",
         what: "unit and integration tests of every package, with real processes",
         smallest: Selection::Unit,
@@ -112,7 +133,7 @@ pub(super) const PARTS: [Part; 13] = [
     },
     Part {
         name: "live tests",
-        what: "tests with real parts of others: MySQL, sshd, clients and verifiers in Python and Node (set up first)",
+        what: "tests with real parts of others: MySQL, sshd, nginx, pm2, systemd's judge, clients and verifiers in Python and Node (set up first)",
         smallest: Selection::All,
         run: live_tests,
     },

@@ -103,3 +103,55 @@ fn append(path: &Path, start: u64, bytes: &Bytes) -> Result<u64, StorageError> {
     }
     Ok(start + bytes.len() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+
+    use super::*;
+    use crate::description::Description;
+    use crate::key::{ObjectKey, Space};
+    use crate::storage::{Location, Storage};
+
+    #[tokio::test]
+    async fn what_a_crash_left_is_written_over_and_a_completion_is_known_again() {
+        let root = tempfile::tempdir().unwrap();
+        let store = LocalStorage::open(root.path()).unwrap();
+        let target = Target {
+            at: Location {
+                space: Space::new("app", "user"),
+                key: ObjectKey::parse("a").unwrap(),
+            },
+            description: Description::of_type("text/plain"),
+        };
+        let append = async |received: &Received, text: &'static str| {
+            let bytes = Bytes::from_static(text.as_bytes());
+            store.append("id", &target, received, bytes).await
+        };
+        let hello = append(&Received::default(), "hello").await.unwrap();
+        // A step that was not kept, and is longer than what follows.
+        append(&hello, " world and all the others").await.unwrap();
+        let all = append(&hello, " tus").await.unwrap();
+        assert_eq!(all.bytes, 9);
+        let sha256 = Sha256::from_bytes(digest(&SHA256, b"hello tus").as_ref()).unwrap();
+        let complete = async |commit| {
+            let target = target.clone();
+            store.complete("id", target, &all, sha256, commit).await
+        };
+        let wrong = Commit {
+            expected: Sha256::from_bytes(&[0; 32]),
+            ..Commit::default()
+        };
+        let refused = complete(wrong).await.unwrap();
+        assert_eq!(refused, Some(Committed::DigestMismatch));
+        let done = complete(Commit::default()).await.unwrap();
+        assert!(matches!(done, Some(Committed::Stored { .. })), "{done:?}");
+        assert_eq!(complete(Commit::default()).await.unwrap(), None);
+        let stored = store.stat(&target.at).await.unwrap().unwrap();
+        assert_eq!((stored.size, stored.sha256), (9, sha256));
+        // Nothing of it is there any more.
+        let lost = append(&all, "!").await;
+        assert!(matches!(lost, Err(StorageError::Damaged(_))), "{lost:?}");
+        store.abort("id", &target, &all).await.unwrap();
+    }
+}

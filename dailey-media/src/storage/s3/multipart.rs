@@ -150,6 +150,13 @@ impl Multipart {
         forget(&self.store.client, &self.id).await;
     }
 
+    /// As if the process ended here; the upload's own id.
+    #[cfg(test)]
+    pub(super) fn crash(mut self) -> String {
+        self.is_open = false;
+        self.upload.clone()
+    }
+
     /// One of a resumable upload, with the parts that it has; `note` is its record. Dropping it
     /// leaves it as it is.
     pub(super) fn resumed(

@@ -88,3 +88,58 @@ async fn abort(client: &SharedClient, path: &Path, age: Duration) -> Result<bool
 fn state_of(id: &str) -> Path {
     Path::from(format!("{}{id}", layout::prefix(&states())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::Attributes;
+    use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
+    use url::Url;
+
+    use super::super::Inner;
+    use super::super::client::Limits;
+    use super::super::multipart::Multipart;
+    use super::*;
+    use crate::settings::{Addressing, S3Settings};
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+    async fn an_upload_that_a_crash_left_is_aborted_when_it_is_old_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = S3Server::start(Kind::Moto, folder.path()).unwrap();
+        server.make_bucket("media").unwrap();
+        let endpoint = Url::parse(&server.url()).unwrap();
+        let settings = S3Settings {
+            bucket: "media".into(),
+            region: "us-east-1".into(),
+            public_endpoint: endpoint.clone(),
+            endpoint,
+            access_key_id: ACCESS_KEY_ID.into(),
+            secret_access_key: SECRET_ACCESS_KEY.into(),
+            addressing: Addressing::Path,
+        };
+        let inner = Inner::new(&settings, Limits::SERVING).unwrap();
+        let path = Path::from("app/user/half");
+        let id = "0123456789abcdef0123456789abcdef";
+        let left = Multipart::begin(
+            Arc::clone(&inner),
+            path.clone(),
+            id.into(),
+            Attributes::new(),
+        )
+        .await
+        .unwrap();
+        let upload = left.crash();
+        let part = || {
+            let payload = object_store::PutPayload::from_static(b"x");
+            inner.client.put_part(&path, &upload, 0, payload)
+        };
+        assert_eq!(sweep(&inner.client, MAX_AGE).await, 0);
+        part().await.unwrap();
+        assert_eq!(sweep(&inner.client, Duration::ZERO).await, 1);
+        let gone = part().await;
+        assert!(gone.is_err(), "{gone:?}");
+        assert_eq!(sweep(&inner.client, Duration::ZERO).await, 0);
+    }
+}

@@ -43,10 +43,10 @@ impl Bucket {
         Service::start_on(self.store.clone()).await
     }
 
-    /// A DMAPI on it, straight to the server.
-    pub(super) async fn direct_service(&self) -> Service {
+    /// A DMAPI on it, straight to the server, that lets all of a race in at once.
+    pub(super) async fn racing_service(&self) -> Service {
         let store = self.store.clone().through(self.server.port());
-        Service::start_on(store).await
+        Service::configured_on(store, crate::conditions::ALL_AT_ONCE).await
     }
 
     /// Straight to moto, which wants a signature but does not look at it.

@@ -13,7 +13,7 @@ const WRITERS: usize = 64;
 
 /// Two processes. Each has an issuer of its own, but the same app and user are the same objects.
 async fn two(bucket: &Bucket) -> (Service, Service) {
-    (bucket.direct_service().await, bucket.direct_service().await)
+    (bucket.racing_service().await, bucket.racing_service().await)
 }
 
 #[tokio::test(flavor = "multi_thread")]

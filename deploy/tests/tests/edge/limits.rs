@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use deploy_tests::edge::Edge;
 use deploy_tests::recorder::{Manner, Recorder, values};
@@ -9,6 +10,9 @@ use deploy_tests::wire::statuses;
 use deploy_tests::world::in_a_world;
 
 use crate::ways_in::{from, get};
+
+/// Longer than a head needs through nginx.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many of each status there are for so many requests on one connection, each from the address that `client` gives.
 fn count(
@@ -92,7 +96,7 @@ fn a_hundred_requests_under_way_are_the_most_of_one_client() {
         let mut arrived = 0;
         while arrived < 100 {
             arrived += core.heads().len();
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
         let answer = way.ask(&get("core.dailey.cloud", "/")).unwrap();
         assert_eq!(statuses(&answer), [429], "{answer}");
@@ -146,6 +150,7 @@ fn a_body_or_head_above_the_limit_of_its_route_never_reaches_the_service() {
             ("core.dailey.cloud", "/oauth/token", 64 << 10),
             ("media.dailey.cloud", "/api/media-ops/delete", 512 << 10),
             ("media.dailey.cloud", "/api/media/a", 100 << 20),
+            ("media.dailey.cloud", "/api/links/a", 100 << 20),
             ("media.dailey.cloud", "/api/uploads/a", 100 << 20),
         ] {
             let head = format!(
@@ -167,6 +172,31 @@ fn a_body_or_head_above_the_limit_of_its_route_never_reaches_the_service() {
             let answer = way.ask(&head).unwrap();
             assert_eq!(statuses(&answer), [expected], "{length}: {answer}");
             assert!(!answer.contains("aaaaaaaa"), "{answer}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs nginx: `cargo xtask test` sets it up and runs this"]
+fn an_object_goes_through_as_it_comes() {
+    in_a_world(|world| {
+        let edge = Edge::start(world);
+        let media = Recorder::start(world, 4100, Manner::Answers);
+        let way = from(&edge, "media.dailey.cloud");
+        for path in ["/api/media/a", "/api/links/a", "/api/uploads/a"] {
+            let mut wire = way.open().unwrap();
+            let head = format!(
+                "PUT {path} HTTP/1.1\r\nHost: media.dailey.cloud\r\nConnection: close\r\nContent-Length: 10\r\n\r\n"
+            );
+            wire.send(&format!("{head}12345")).unwrap();
+            // With half of its body still to come.
+            let started = Instant::now();
+            while media.heads().is_empty() {
+                assert!(started.elapsed() < PATIENCE, "{path} is kept back");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            wire.send("67890").unwrap();
+            assert_eq!(statuses(&wire.rest()), [200], "{path}");
         }
     });
 }

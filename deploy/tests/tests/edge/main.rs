@@ -6,5 +6,6 @@ mod closed;
 mod forwarded;
 mod limits;
 mod objects;
+mod ranges;
 mod smuggling;
 mod ways_in;

@@ -2,4 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod integrate;
 mod operate;
+mod review;
