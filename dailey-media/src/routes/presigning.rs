@@ -121,6 +121,9 @@ pub(super) async fn presign(
         to_send.insert("if-none-match".to_owned(), "*".to_owned());
     }
     let url = if let Some(signed) = app.storage.presign(&link).await.map_err(failed)? {
+        if method == LinkMethod::Put {
+            app.changes.give_away(&link.at).await?;
+        }
         to_send.extend(signed.headers);
         signed.url
     } else {
