@@ -45,6 +45,8 @@ pub struct Behaviour {
 struct Trial<'a> {
     speaker: &'a mut Speaker,
     clock: &'a mut Clock,
+    /// How far ahead it was. It is never turned back: no program expects that of time.
+    began: u64,
     name: String,
     issuer: Issuer,
     first: SigningKey,
@@ -149,13 +151,14 @@ impl<'a> Trial<'a> {
         folder: &Path,
         name: &str,
     ) -> Self {
-        clock.set_ahead(0);
+        let began = clock.ahead();
         let (first, second) = (SigningKey::generate(), SigningKey::generate());
         let issuer = Issuer::start(&[&first]).await.expect("a port");
         speaker.live(&issuer.jwks_url(), &issuer.url(), AUDIENCE);
         let mut trial = Self {
             speaker,
             clock,
+            began,
             name: name.to_owned(),
             issuer,
             first,
@@ -214,18 +217,22 @@ impl<'a> Trial<'a> {
         self.speaker.shift(seconds);
     }
 
+    fn passed(&self) -> u64 {
+        self.clock.ahead() - self.began
+    }
+
     /// Lets time pass until it is so; the seconds that it took.
     fn until(&mut self, mut seen: impl FnMut(&mut Self) -> bool) -> Option<u64> {
-        while self.clock.ahead() <= LONGEST {
+        while self.passed() <= LONGEST {
             if seen(self) {
-                return Some(self.clock.ahead());
+                return Some(self.passed());
             }
             // What was set off by asking may need a moment of real time.
             std::thread::sleep(Duration::from_millis(20));
             if seen(self) {
-                return Some(self.clock.ahead());
+                return Some(self.passed());
             }
-            let step = if self.clock.ahead() < 20 * MINUTE {
+            let step = if self.passed() < 20 * MINUTE {
                 STEP
             } else {
                 10 * MINUTE

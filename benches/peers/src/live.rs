@@ -78,8 +78,9 @@ impl Live {
     pub fn shift(&self, by: Duration) {
         self.clock.advance(by);
         // What is due is done before the next question.
+        let moment = Duration::from_millis(30);
         self.runtime
-            .block_on(tokio::time::sleep(Duration::from_millis(50)));
+            .block_on(async { tokio::time::sleep(moment).await });
     }
 }
 
