@@ -57,7 +57,11 @@ async fn a_description_comes_back_as_it_was() {
     }
     let delete = service.request(Method::DELETE, "/api/media/d");
     assert_eq!(delete.send().await.unwrap().status(), 204);
-    assert_eq!(bucket.count("").await, 0, "records go with their objects");
+    assert_eq!(
+        bucket.count(".dailey/digests/").await,
+        0,
+        "records go with their objects"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

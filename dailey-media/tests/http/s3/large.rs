@@ -81,7 +81,11 @@ async fn an_object_of_any_size_comes_back_whole_and_in_ranges() {
     let path = "/api/media/a/large%20one";
     let deleted = service.request(Method::DELETE, path).send().await.unwrap();
     assert_eq!(deleted.status(), 204);
-    assert_eq!(bucket.count("").await, 0, "its record goes with it");
+    assert_eq!(
+        bucket.count(".dailey/digests/").await,
+        0,
+        "its record goes with it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
