@@ -103,13 +103,14 @@ impl Access {
         self.audiences.contains(app_id)
     }
 
-    /// The space that the token opens, if it has the scope.
+    /// The space that the token opens, if it has the scope. What is refused counts as well: to find out
+    /// has cost as much.
     pub(crate) fn open(&self, token: &Verified, scope: Scope) -> Result<Space, Problem> {
+        let space = self.whose(token)?;
+        self.limits.subject(&space, scope)?;
         if !scope.is_in(token) {
             return Err(insufficient(scope));
         }
-        let space = self.whose(token)?;
-        self.limits.subject(&space, scope)?;
         Ok(space)
     }
 
@@ -123,12 +124,15 @@ impl Access {
         let mut ours = ours.into_iter();
         match (ours.next(), ours.next()) {
             (Some(app_id), None) => Ok(Space::new(app_id, claims.subject())),
-            _ => Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "audience_ambiguous",
-                "the token is for more than one app of this service, so whose objects it means cannot be told: \
-                 ask for a token with one audience",
-            )),
+            _ => {
+                self.limits.stranger()?;
+                Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "audience_ambiguous",
+                    "the token is for more than one app of this service, so whose objects it means cannot be told: \
+                     ask for a token with one audience",
+                ))
+            }
         }
     }
 }

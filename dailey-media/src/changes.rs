@@ -7,10 +7,10 @@ use dailey_http::{Problem, request_id};
 use http::StatusCode;
 
 use crate::audit::{Action, Audit, Entry, Outcome, Unavailable, Via};
+use crate::failure::failed;
 use crate::key_locks::KeyLocks;
 use crate::preconditions::Preconditions;
 use crate::quota::{Claim, Exceeded, QuotaError, Quotas};
-use crate::routes::failed;
 use crate::storage::{
     Committed, Copied, Deletion, Location, Object, Replaced, Storage, StorageError, copy_object,
 };

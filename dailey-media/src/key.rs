@@ -29,7 +29,7 @@ impl Space {
         Self::new("", purpose)
     }
 
-    /// The configured audience that the token carries; empty for a [reserved](Self::reserved) space.
+    /// The configured audience that the token carries; empty for a space of the service's own.
     pub fn app_id(&self) -> &str {
         &self.app_id
     }

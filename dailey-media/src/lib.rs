@@ -19,6 +19,7 @@ mod changes;
 mod cursor;
 mod description;
 mod digest;
+mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

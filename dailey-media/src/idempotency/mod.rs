@@ -27,10 +27,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, reque
 use http_body_util::BodyExt;
 
 use self::record::{Answer, Record, Verdict};
+use crate::failure::failed;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
 use crate::rate;
-use crate::routes::{App, MAX_JSON_BYTES, failed};
+use crate::routes::{App, MAX_JSON_BYTES};
 use crate::storage::{Depth, ListQuery, Location, Storage, StorageError, records};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -12,7 +12,6 @@ mod uploads;
 mod validate;
 mod writing;
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,6 +25,7 @@ use http::{StatusCode, Uri};
 
 use crate::access::Access;
 use crate::changes::Changes;
+use crate::failure::failed;
 use crate::idempotency;
 use crate::key::{KeyError, ObjectKey};
 use crate::link_base::LinkBase;
@@ -44,9 +44,6 @@ const OBJECTS: &str = "/api/media/";
 
 /// Largest JSON body: a batch of 1000 keys of 255 bytes.
 pub(crate) const MAX_JSON_BYTES: usize = 256 * 1024;
-
-/// Seconds after which a client may try again when the store failed.
-const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// What every route may use.
 #[derive(Clone, Debug)]
@@ -193,51 +190,4 @@ fn malformed_condition(error: MalformedPrecondition) -> Problem {
         "precondition_malformed",
         error.to_string(),
     )
-}
-
-/// The cause goes to the log, where it belongs to somebody who can act.
-#[allow(clippy::needless_pass_by_value)]
-pub(crate) fn failed(error: StorageError) -> Problem {
-    match &error {
-        StorageError::Io(cause)
-            if matches!(
-                cause.kind(),
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
-            ) =>
-        {
-            tracing::error!(%error, "the storage is full");
-            Problem::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "storage_full",
-                "the storage is full; tell the operator",
-            )
-        }
-        StorageError::KeyTooLong => {
-            Problem::new(StatusCode::BAD_REQUEST, "key_invalid", error.to_string())
-        }
-        StorageError::Io(_) | StorageError::Remote(_) => {
-            tracing::error!(%error, "the storage failed");
-            Problem::unavailable(
-                "storage_unavailable",
-                "the storage cannot serve now: try again",
-                RETRY_AFTER_SECONDS,
-            )
-        }
-        StorageError::Busy => {
-            tracing::warn!(%error, "the storage is busy");
-            Problem::unavailable(
-                "storage_busy",
-                "too much is going on: try again",
-                RETRY_AFTER_SECONDS,
-            )
-        }
-        StorageError::Damaged(_) => {
-            tracing::error!(%error, "a stored object is damaged");
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "object_damaged",
-                "a stored object is not as it was written; tell the operator this request_id",
-            )
-        }
-    }
 }

@@ -70,6 +70,16 @@ async fn a_store_that_may_not_be_written_or_is_gone_is_told_and_so_is_its_return
     let away = service.folder.path().join("away");
     std::fs::rename(&root, &away).unwrap();
     until_storage_is(&service, "unavailable").await;
+    // Nobody is told that an object is not there when nobody can look.
+    for (method, path) in [
+        (Method::GET, "/api/media/a"),
+        (Method::HEAD, "/api/media/a"),
+        (Method::DELETE, "/api/media/a"),
+        (Method::GET, "/api/media"),
+    ] {
+        let asked = service.request(method.clone(), path).send().await.unwrap();
+        assert_eq!(asked.status(), 503, "{method} {path}");
+    }
     let metrics = service.bare(Method::GET, "/metrics").send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     assert!(

@@ -135,12 +135,15 @@ fn prepare(layout: &Layout) -> Result<File, OpenError> {
 impl Storage for LocalStorage {
     fn stat<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Object>> {
         let path = self.inner.layout.object(at);
-        Box::pin(self.inner.blocking(move |_| read_object(&path)))
+        Box::pin(
+            self.inner
+                .blocking(move |store| store.found(read_object(&path)?)),
+        )
     }
 
     fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>> {
         let path = self.inner.layout.object(at);
-        Box::pin(self.inner.blocking(move |_| open(&path)))
+        Box::pin(self.inner.blocking(move |store| store.found(open(&path)?)))
     }
 
     fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>> {
@@ -172,6 +175,7 @@ impl Storage for LocalStorage {
             let _changing = store.changing(&path);
             let current = Current::read(&path)?;
             if matches!(current, Current::Absent) {
+                store.found::<()>(None)?;
                 return Ok(Deletion::Absent);
             }
             if !current.allows(&conditions) {
@@ -189,7 +193,12 @@ impl Storage for LocalStorage {
             // Dropped with this future: a client that left ends the walk.
             let waiting = Waiting::default();
             let abandoned = waiting.abandoned();
-            let walk = move |_: &Inner| listing::page(&folder, &query, Budget::begin(abandoned));
+            let walk = move |store: &Inner| {
+                let page = listing::page(&folder, &query, Budget::begin(abandoned))?;
+                let any = page.objects.first().map(drop);
+                store.found(any.or_else(|| page.prefixes.first().map(drop)))?;
+                Ok(page)
+            };
             self.inner.blocking_in(places, walk).await
         })
     }
@@ -229,6 +238,14 @@ impl Inner {
         })
         .await
         .map_err(io::Error::other)?
+    }
+
+    /// What was looked for. A store that is not there has not lost an object: nobody can say.
+    fn found<T>(&self, found: Option<T>) -> Result<Option<T>, StorageError> {
+        if found.is_none() {
+            fs::metadata(self.layout.objects())?;
+        }
+        Ok(found)
     }
 
     /// The right to change the object at `path`.
