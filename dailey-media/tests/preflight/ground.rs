@@ -104,9 +104,11 @@ impl Ground {
 fn own_address() -> Ipv4Addr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let next = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    // Tests may be processes, too.
-    let process = std::process::id().to_le_bytes();
-    Ipv4Addr::new(127, process[0] | 1, process[1], next[1])
+    // Tests may be processes, too: fifteen bits of their ids, so that neighbours differ.
+    let process = std::process::id();
+    let [.., low] = (process & 0x7f).to_be_bytes();
+    let [.., high] = (process >> 7 & 0xff).to_be_bytes();
+    Ipv4Addr::new(127, 1 + low, high, next[1])
 }
 
 /// The names of the checks with this status.
