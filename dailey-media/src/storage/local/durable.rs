@@ -22,11 +22,17 @@ pub(super) enum Name {
 }
 
 /// Gives the finished file `from` the name `to` below the folder `space`, in folders that are made
-/// as needed.
+/// as needed; those down to `top` must be there, or the store is not.
 ///
 /// # Errors
 /// `AlreadyExists` for a [`Name::New`] that is taken.
-pub(super) fn rename(from: &Path, to: &Path, name: Name, space: &Path) -> io::Result<()> {
+pub(super) fn rename(
+    from: &Path,
+    to: &Path,
+    name: Name,
+    space: &Path,
+    top: &Path,
+) -> io::Result<()> {
     let folder = folder_of(to)?;
     let give = || match name {
         Name::Any => fs::rename(from, to),
@@ -35,6 +41,7 @@ pub(super) fn rename(from: &Path, to: &Path, name: Name, space: &Path) -> io::Re
     };
     match give() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::metadata(top)?;
             let _folders_stay = lock(of_space(space));
             {
                 let _shared_stay = lock(&SHARED);
@@ -147,10 +154,11 @@ mod tests {
         let _making = lock(of_space(&held));
         let (done, ended) = mpsc::channel();
         let from = root.path().join("upload");
+        let top = root.path().to_owned();
         thread::spawn(move || {
             for key in ["a.d/b.o", "a.d/c.o"] {
                 fs::write(&from, "x").unwrap();
-                rename(&from, &other.join(key), Name::New, &other).unwrap();
+                rename(&from, &other.join(key), Name::New, &other, &top).unwrap();
             }
             done.send(()).unwrap();
         });
@@ -173,7 +181,7 @@ mod tests {
                     );
                     for _ in 0..100 {
                         fs::write(&from, "x").unwrap();
-                        rename(&from, &to, Name::Any, &space).unwrap();
+                        rename(&from, &to, Name::Any, &space, top).unwrap();
                         remove(&to, &space, top).unwrap();
                     }
                 });

@@ -185,7 +185,8 @@ pub(super) fn publish(
         Current::Object(_) | Current::Damaged => Replaced::Object,
     };
     let space = store.layout.space(&target.at.space);
-    durable::rename(draft, &path, name(replaced), &space)?;
+    let top = store.layout.objects();
+    durable::rename(draft, &path, name(replaced), &space, &top)?;
     Ok(Committed::Stored { object, replaced })
 }
 
