@@ -97,7 +97,8 @@ async fn a_write_whose_answer_was_lost_is_known_as_done() {
 async fn a_store_that_is_killed_in_the_middle_leaves_nothing_half() {
     let mut bucket = Bucket::on(Kind::S3sFs);
     let service = bucket.service().await;
-    let size = 12 * 1024 * 1024;
+    // More than goes through before the kill.
+    let size = 64 * 1024 * 1024;
     let old = bytes(size, 1);
     let put = |key: &str, seed| {
         service
@@ -113,7 +114,7 @@ async fn a_store_that_is_killed_in_the_middle_leaves_nothing_half() {
     assert!(got.chunk().await.unwrap().is_some());
     let (over, beside) = (put("kept", 2), put("new", 3));
     let killing = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         bucket.server.kill();
         bucket.proxy.set(Traffic::Breaks);
         let mut read = 0;

@@ -159,6 +159,9 @@ async fn an_upload_that_ends_early_leaves_nothing() {
     }
 }
 
+/// Parts of 5 MiB, at most two under way and one being gathered, and what an allocator keeps.
+const MOST_MEMORY: u64 = 24 * 1024 * 1024;
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs s3s-fs: `cargo xtask test` sets it up and runs this"]
 async fn a_large_upload_takes_little_memory() {
@@ -179,9 +182,10 @@ async fn a_large_upload_takes_little_memory() {
         .body(bytes(size, 3));
     assert_eq!(put.send().await.unwrap().status(), 201);
     let grown = peak() - before;
-    assert!(grown <= 16 * 1024 * 1024, "it took {grown} bytes");
+    println!("a PUT of 95 MiB took {grown} bytes of memory");
+    assert!(grown <= MOST_MEMORY, "it took {grown} bytes");
     let got = service.get("large").await.bytes().await.unwrap();
     assert!(got == bytes(size, 3));
     let grown = peak() - before;
-    assert!(grown <= 16 * 1024 * 1024, "with a download {grown} bytes");
+    assert!(grown <= MOST_MEMORY, "with a download {grown} bytes");
 }
