@@ -1,7 +1,10 @@
 //! Free loopback ports, and waiting until a service on one of them answers.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::{Child, StartError, how_it_ended};
@@ -15,12 +18,28 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// Lines of the child's log shown when it does not become ready.
 const TAIL_LINES: usize = 20;
 
+/// Where [`free_port`] looks: below the ports that Linux gives to outgoing connections, one of which
+/// could take it while a service is being started again.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// Ports that are tried before giving up.
+const MAX_TRIES: usize = 100;
+
 /// A loopback port that was free a moment ago. Another process may take it before it is used, so a
 /// caller that cannot fail on that tries again with another one.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    let mut last = None;
+    for _ in 0..MAX_TRIES {
+        // Keyed anew each time: as good as chance.
+        let chance = RandomState::new().build_hasher().finish();
+        let offset = u16::try_from(chance % PORTS.len() as u64).unwrap_or_default();
+        let port = PORTS.start + offset;
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }
 
 /// Waits until `url` (plain http on loopback) answers 200, as long as the child lives.

@@ -153,6 +153,7 @@ fn build(
 ) -> Outcome<PathBuf> {
     let (cargo_fuzz, _) = setup::cargo_fuzz(workspace, terminal, interrupt)?;
     let host = host(workspace)?;
+    let target = workspace.testbed("fuzz")?;
     // As cargo calls its subcommands, but this very program.
     let mut command = Command::new(cargo_fuzz);
     without_cargo_run(&mut command);
@@ -161,6 +162,7 @@ fn build(
         .args(only)
         .current_dir(workspace.root())
         .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TARGET_DIR", &target)
         // libFuzzer's flags are not stable ones.
         .env("RUSTC_BOOTSTRAP", "1");
     let log = workspace.testbed("logs")?.join("fuzz-build.log");
@@ -171,11 +173,7 @@ fn build(
         deadline: BUILD_DEADLINE,
     }
     .must_succeed(terminal, interrupt)?;
-    Ok(workspace
-        .root()
-        .join("fuzz/target")
-        .join(host)
-        .join("release"))
+    Ok(target.join(host).join("release"))
 }
 
 fn host(workspace: &Workspace) -> Outcome<String> {
