@@ -122,18 +122,16 @@ impl Access {
             .filter(|audience| self.audiences.contains(*audience))
             .collect();
         let mut ours = ours.into_iter();
-        match (ours.next(), ours.next()) {
-            (Some(app_id), None) => Ok(Space::new(app_id, claims.subject())),
-            _ => {
-                self.limits.stranger()?;
-                Err(Problem::new(
-                    StatusCode::FORBIDDEN,
-                    "audience_ambiguous",
-                    "the token is for more than one app of this service, so whose objects it means cannot be told: \
-                     ask for a token with one audience",
-                ))
-            }
+        if let (Some(app_id), None) = (ours.next(), ours.next()) {
+            return Ok(Space::new(app_id, claims.subject()));
         }
+        self.limits.stranger()?;
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "audience_ambiguous",
+            "the token is for more than one app of this service, so whose objects it means cannot be told: \
+             ask for a token with one audience",
+        ))
     }
 }
 

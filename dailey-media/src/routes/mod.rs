@@ -35,7 +35,7 @@ use crate::rate;
 use crate::readiness::Readiness;
 use crate::representation;
 use crate::settings::Limits;
-use crate::storage::{Object, Storage, StorageError};
+use crate::storage::{Object, Storage};
 use crate::upload_slots::UploadSlots;
 use crate::uploads::Uploads;
 
