@@ -195,3 +195,86 @@ fn when_nobody_answers_there_is_one_line_all_the_same_and_unknown_values_are_nul
     }
     assert_eq!(ssh(&changed, &["--exit-zero"]).status.code(), Some(0));
 }
+
+/// Members of the line, as they were agreed on.
+const MEMBERS: [(&str, &str); 8] = [
+    (
+        "",
+        "schema ts run_ms mode status exit_code summary primary replica gtid lag problems skipped",
+    ),
+    (
+        "/primary",
+        "name reachable version server_id server_uuid read_only gtid_executed gtid_purged binlog_file \
+         replica_connected clock_offset_ms",
+    ),
+    (
+        "/replica",
+        "name reachable version server_id server_uuid read_only super_read_only configured channel source_uuid io \
+         io_state sql sql_state io_errno io_error sql_errno sql_error worker_error retry auto_position ssl ssl_verify \
+         filters sql_delay_s relay_log_bytes gtid_executed clock_offset_ms",
+    ),
+    ("/replica/retry", "attempt count interval_s"),
+    (
+        "/gtid",
+        "missing missing_count errant errant_count purge_gap retrieved_not_applied_count",
+    ),
+    (
+        "/lag",
+        "seconds_behind_source heartbeat_s stale_at_least_s effective_s source primary_idle",
+    ),
+    ("/problems/0", "id severity host detail since runs hint"),
+    ("/skipped/0", "check reason"),
+];
+
+/// Series of the text file, as they were agreed on.
+const SERIES: [&str; 23] = [
+    "check_up{host=\"127.0.0.1:1\"}",
+    "check_up{host=\"127.0.0.1:2\"}",
+    "check_timestamp_seconds",
+    "check_duration_seconds",
+    "configured",
+    "io_state{state=\"yes\"}",
+    "io_state{state=\"no\"}",
+    "io_state{state=\"connecting\"}",
+    "sql_running",
+    "io_errno",
+    "sql_errno",
+    "seconds_behind",
+    "heartbeat_age_seconds",
+    "effective_lag_seconds",
+    "gtid_missing_transactions",
+    "gtid_errant_transactions",
+    "purge_gap_transactions",
+    "retry_attempts_left",
+    "read_only{host=\"127.0.0.1:1\"}",
+    "super_read_only{host=",
+    "ssl",
+    "cert_not_after_seconds{host=\"127.0.0.1:2\"}",
+    "problem{id=\"host_unreachable\",severity=\"critical\"}",
+];
+
+#[test]
+fn every_member_and_every_series_is_there_though_nothing_is_known() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().display().to_string();
+    let metrics = home.path().join("metrics.prom");
+    let changed = [("TMPDIR", folder.as_str()), ("PATH", "/usr/bin:/bin")];
+    let output = ssh(&changed, &["--metrics-file", metrics.to_str().unwrap()]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (place, names) in MEMBERS {
+        let object = report.pointer(place).and_then(|value| value.as_object());
+        let object = object.unwrap_or_else(|| panic!("{place} is no object: {report:#}"));
+        for name in names.split_whitespace() {
+            assert!(object.contains_key(name), "{place}/{name}: {report:#}");
+        }
+    }
+    let text = fs::read_to_string(metrics).unwrap();
+    for series in SERIES {
+        let start = format!("mysql_repl_{series}");
+        assert!(
+            text.lines().any(|line| line.starts_with(&start)),
+            "{start}: {text}"
+        );
+    }
+    assert!(text.ends_with("# EOF\n"), "{text}");
+}
