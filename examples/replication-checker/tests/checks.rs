@@ -94,6 +94,14 @@ impl Pair {
 
     /// Names and hosts of what is wrong or worth knowing; idleness is neither here.
     fn found(self, expected_delay_s: u64) -> BTreeSet<(&'static str, String)> {
+        self.found_with(expected_delay_s, |_| {})
+    }
+
+    fn found_with(
+        self,
+        expected_delay_s: u64,
+        change: impl FnOnce(&mut Differences),
+    ) -> BTreeSet<(&'static str, String)> {
         let [primary, replica] = self.0;
         let host = |name: &str, observed| Host {
             name: name.to_owned(),
@@ -102,18 +110,20 @@ impl Pair {
         let hosts = [host("coredb1", primary), host("coredb2", replica)];
         let executed = GtidSet::parse(&format!("{ONE}:1-10")).unwrap();
         let none = || Some(GtidSet::default());
+        let mut differences = Differences {
+            executed: Some(executed),
+            purged: none(),
+            missing: none(),
+            errant: none(),
+            purge_gap: none(),
+            not_applied: none(),
+            has_awaited: Some(true),
+        };
+        change(&mut differences);
         let seeing = Seeing {
             roles: find_roles(&hosts, None),
             hosts,
-            differences: Ok(Differences {
-                executed: Some(executed),
-                purged: none(),
-                missing: none(),
-                errant: none(),
-                purge_gap: none(),
-                not_applied: none(),
-                has_awaited: Some(true),
-            }),
+            differences: Ok(differences),
             expected_delay_s,
             now: NOW,
         };
@@ -303,5 +313,28 @@ fn certificates_and_clocks_are_told_from_their_bound_on() {
             pair.0[at].clock_offset_ms = Some(offset_ms);
             assert_eq!(pair.found(0), expected, "{offset_ms} ms");
         }
+    }
+}
+
+#[test]
+fn a_source_that_keeps_less_than_twice_what_the_replica_lacks_is_near_its_horizon() {
+    let horizon = || BTreeSet::from([("purge_horizon", "coredb1".to_owned())]);
+    for (purged, lacking, expected) in [
+        (0, 1000, BTreeSet::new()),
+        (800, 100, BTreeSet::new()),
+        (801, 100, horizon()),
+        (900, 99, BTreeSet::new()),
+        (900, 100, horizon()),
+    ] {
+        let up_to = |last: u64| match last {
+            0 => GtidSet::default(),
+            last => GtidSet::parse(&format!("{ONE}:1-{last}")).unwrap(),
+        };
+        let found = Pair::healthy().found_with(0, |differences| {
+            differences.executed = Some(up_to(1000));
+            differences.purged = Some(up_to(purged));
+            differences.missing = Some(up_to(lacking));
+        });
+        assert_eq!(found, expected, "{purged} purged, {lacking} missing");
     }
 }
