@@ -34,67 +34,70 @@ struct Local {
     root: PathBuf,
 }
 
-/// `[limits]`, of a file whose storage was found good.
-pub(super) fn limits(lookup: Lookup<'_>, config: Option<&Path>) -> Result<Limits, SettingError> {
-    let Some(path) = path(lookup, config) else {
-        return Ok(Limits::default());
-    };
-    let limits = parse(&path)?.limits;
-    match limits.refusal() {
-        None => Ok(limits),
-        Some(message) => Err(SettingError::File {
-            path,
-            line: None,
-            message: message.to_owned(),
-        }),
+/// What was read, and where it stands.
+pub(super) struct ConfigFile {
+    /// None where there is no file: everything has its default.
+    path: Option<PathBuf>,
+    file: File,
+}
+
+impl ConfigFile {
+    /// Reads the file that `config` or the environment names, or the one that is there.
+    pub(super) fn read(lookup: Lookup<'_>, config: Option<&Path>) -> Result<Self, SettingError> {
+        let named = config
+            .map(Path::to_owned)
+            .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
+        let path =
+            named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG_FILE)).filter(|path| path.exists()));
+        let file = path.as_deref().map_or(Ok(File::default()), parse)?;
+        Ok(Self { path, file })
     }
-}
 
-/// The file that is to be read, if there is one.
-fn path(lookup: Lookup<'_>, config: Option<&Path>) -> Option<PathBuf> {
-    let named = config
-        .map(Path::to_owned)
-        .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
-    named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG_FILE)).filter(|path| path.exists()))
-}
+    /// `[limits]`.
+    pub(super) fn limits(&self) -> Result<Limits, SettingError> {
+        match self.file.limits.refusal() {
+            None => Ok(self.file.limits),
+            Some(message) => Err(self.refuse(message)),
+        }
+    }
 
-/// `[storage]`.
-pub(super) fn storage(
-    lookup: Lookup<'_>,
-    environment: Environment,
-    config: Option<&Path>,
-) -> Result<StorageSettings, SettingError> {
-    let Some(path) = path(lookup, config) else {
-        return Ok(StorageSettings::Local(DEFAULT_ROOT.into()));
-    };
-    let file = parse(&path)?;
-    let refuse = |message: String| SettingError::File {
-        path: path.clone(),
-        line: None,
-        message,
-    };
-    match file.storage {
-        Storage {
-            local: Some(_),
-            s3: Some(_),
-        } => Err(refuse(
-            "has both [storage.local] and [storage.s3]: keep the one where the objects are".into(),
-        )),
-        Storage {
-            s3: Some(table), ..
-        } => table
-            .read(lookup, environment)
-            .map(|s3| StorageSettings::S3(Box::new(s3)))
-            .map_err(refuse),
-        Storage {
-            local: Some(local), ..
-        } if local.root.as_os_str().is_empty() => Err(refuse(
-            "[storage.local] root is empty: name a folder".into(),
-        )),
-        Storage {
-            local: Some(local), ..
-        } => Ok(StorageSettings::Local(local.root)),
-        Storage { .. } => Ok(StorageSettings::Local(DEFAULT_ROOT.into())),
+    /// `[storage]`.
+    pub(super) fn storage(
+        mut self,
+        lookup: Lookup<'_>,
+        environment: Environment,
+    ) -> Result<StorageSettings, SettingError> {
+        match std::mem::take(&mut self.file.storage) {
+            Storage {
+                local: Some(_),
+                s3: Some(_),
+            } => Err(self.refuse(
+                "has both [storage.local] and [storage.s3]: keep the one where the objects are",
+            )),
+            Storage {
+                s3: Some(table), ..
+            } => table
+                .read(lookup, environment)
+                .map(|s3| StorageSettings::S3(Box::new(s3)))
+                .map_err(|message| self.refuse(message)),
+            Storage {
+                local: Some(local), ..
+            } if local.root.as_os_str().is_empty() => {
+                Err(self.refuse("[storage.local] root is empty: name a folder"))
+            }
+            Storage {
+                local: Some(local), ..
+            } => Ok(StorageSettings::Local(local.root)),
+            Storage { .. } => Ok(StorageSettings::Local(DEFAULT_ROOT.into())),
+        }
+    }
+
+    fn refuse(&self, message: impl Into<String>) -> SettingError {
+        SettingError::File {
+            path: self.path.clone().unwrap_or_default(),
+            line: None,
+            message: message.into(),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Environment and configuration file → [`Settings`], or every reason why not.
 
+mod draft;
 mod file;
+mod keys;
 mod limits;
 mod s3;
 
-pub use s3::{Addressing, S3Settings};
-
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use dailey_auth::{Environment, VerifierSettings};
 use dailey_http::client::TrustedProxies;
 use dailey_http::cors::Origins;
 use dailey_http::edge::PublicOrigin;
-use dailey_http::settings::{self, Lookup, SettingsError};
-use url::{Host, Url};
+use dailey_http::settings::{Lookup, SettingsError};
 
 use crate::rate::RateLimit;
 
+pub(crate) use draft::Draft;
 pub use limits::Limits;
+pub use s3::{Addressing, S3Settings};
 
 /// The port that deployments rely on.
 pub const DEFAULT_PORT: u16 = 4100;
@@ -29,18 +30,6 @@ pub const DEFAULT_CONFIG_FILE: &str = "dailey-media.toml";
 
 /// Where objects lie when no file says otherwise.
 const DEFAULT_ROOT: &str = "./data/media";
-
-/// Name of the link secret in the storage root, in development.
-const DEFAULT_LINK_SECRET: &str = "link-secret";
-
-/// Longest audience: it becomes a folder's name.
-const MAX_AUDIENCE_BYTES: usize = 255;
-
-/// How long a resumable upload is kept without a sign of its client, in seconds.
-const DEFAULT_UPLOAD_EXPIRY_SECONDS: u64 = 24 * 60 * 60;
-
-/// A week: stale parts cost money.
-const MAX_UPLOAD_EXPIRY_SECONDS: u64 = 7 * DEFAULT_UPLOAD_EXPIRY_SECONDS;
 
 /// Everything that the service is told.
 #[derive(Clone, Debug)]
@@ -111,118 +100,6 @@ pub enum SettingError {
     },
 }
 
-/// Each setting as far as it can be used, and every reason why one cannot.
-pub(crate) struct Draft {
-    pub(crate) environment: Environment,
-    pub(crate) verifier: Option<VerifierSettings>,
-    pub(crate) core_url: Option<Url>,
-    pub(crate) port: Option<u16>,
-    pub(crate) bind: Option<IpAddr>,
-    pub(crate) storage: Option<StorageSettings>,
-    pub(crate) link_secret: Option<LinkSecret>,
-    pub(crate) frontend_env_file: Option<PathBuf>,
-    pub(crate) audit_log: Option<PathBuf>,
-    origins: Option<Origins>,
-    trusted_proxies: Option<TrustedProxies>,
-    public_origin: Option<PublicOrigin>,
-    rate_limit: Option<RateLimit>,
-    limits: Option<Limits>,
-    upload_expiry: Option<Duration>,
-    pub(crate) errors: Vec<SettingError>,
-}
-
-impl Draft {
-    pub(crate) fn read(lookup: Lookup<'_>, config: Option<&Path>) -> Self {
-        let mut errors = Vec::new();
-        let environment = Environment::from_lookup(lookup).unwrap_or(Environment::Production);
-        let verifier = keep(&mut errors, verifier(lookup));
-        let core_url = keep(&mut errors, core_url(lookup, environment)).flatten();
-        let port = settings::port(lookup, DEFAULT_PORT).map_err(Into::into);
-        let port = keep(&mut errors, port);
-        let bind = keep(&mut errors, settings::bind(lookup).map_err(Into::into));
-        let origins = settings::origins(lookup, "CORS_ORIGINS", environment).map_err(Into::into);
-        let origins = keep(&mut errors, origins);
-        let trusted_proxies = keep(
-            &mut errors,
-            settings::trusted_proxies(lookup).map_err(Into::into),
-        );
-        let public_origin = settings::public_origin(lookup).map_err(Into::into);
-        let public_origin = keep(&mut errors, public_origin).flatten();
-        let storage = keep(&mut errors, file::storage(lookup, environment, config));
-        // What is wrong with the file as a whole is told once.
-        let limits = storage.as_ref().map(|_| file::limits(lookup, config));
-        let limits = limits.and_then(|limits| keep(&mut errors, limits));
-        let root = storage.as_ref().map(|storage| match storage {
-            StorageSettings::Local(root) => root.as_path(),
-            StorageSettings::S3(_) => Path::new(DEFAULT_ROOT),
-        });
-        let link_secret = link_secret(lookup, environment, root);
-        let link_secret = keep(&mut errors, link_secret).flatten();
-        let rate_limit = keep(&mut errors, rate_limit(lookup, environment));
-        let upload_expiry = keep(&mut errors, upload_expiry(lookup, environment));
-        // One wrong text is one error, though two settings are made from it.
-        errors.dedup_by(|later, first| first.key().is_some() && first.key() == later.key());
-        Self {
-            environment,
-            verifier,
-            core_url,
-            port,
-            bind,
-            storage,
-            link_secret,
-            frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
-            audit_log: settings::text(lookup, "AUDIT_LOG_FILE").map(PathBuf::from),
-            origins,
-            trusted_proxies,
-            public_origin,
-            rate_limit,
-            limits,
-            upload_expiry,
-            errors,
-        }
-    }
-
-    fn finish(mut self) -> Result<Settings, Vec<SettingError>> {
-        if self.environment == Environment::Production
-            && self.port.is_some_and(|port| port != DEFAULT_PORT)
-        {
-            let message = "must be 4100 in production: nginx and the checks rely on it";
-            self.errors.push(invalid("PORT", message).into());
-        }
-        match self {
-            Self {
-                verifier: Some(verifier),
-                port: Some(port),
-                bind: Some(bind),
-                origins: Some(origins),
-                trusted_proxies: Some(trusted_proxies),
-                public_origin,
-                storage: Some(storage),
-                link_secret: Some(link_secret),
-                rate_limit: Some(rate_limit),
-                limits: Some(limits),
-                audit_log,
-                upload_expiry: Some(upload_expiry),
-                errors,
-                ..
-            } if errors.is_empty() => Ok(Settings {
-                verifier,
-                address: SocketAddr::new(bind, port),
-                origins,
-                trusted_proxies,
-                public_origin,
-                storage,
-                link_secret,
-                rate_limit,
-                audit_log,
-                limits,
-                upload_expiry,
-            }),
-            Self { errors, .. } => Err(errors),
-        }
-    }
-}
-
 impl SettingError {
     /// The environment key that it is about, if it is about one.
     pub(crate) fn key(&self) -> Option<&str> {
@@ -248,125 +125,6 @@ impl Settings {
     pub fn environment(&self) -> Environment {
         self.verifier.environment()
     }
-}
-
-fn keep<T>(errors: &mut Vec<SettingError>, read: Result<T, SettingError>) -> Option<T> {
-    read.map_err(|error| errors.push(error)).ok()
-}
-
-fn verifier(lookup: Lookup<'_>) -> Result<VerifierSettings, SettingError> {
-    let verifier = VerifierSettings::from_lookup(lookup)?;
-    if verifier
-        .audiences()
-        .iter()
-        .any(|audience| audience.len() > MAX_AUDIENCE_BYTES)
-    {
-        return Err(invalid(
-            "CORE_AUDIENCE",
-            "an audience is longer than 255 bytes: use the app's id",
-        )
-        .into());
-    }
-    // Checked as text by the library; that it is an address of Core is this service's own rule.
-    let is_https = Url::parse(verifier.issuer()).is_ok_and(|issuer| {
-        issuer.scheme() == "https" && issuer.username().is_empty() && issuer.password().is_none()
-    });
-    if verifier.environment() == Environment::Production && !is_https {
-        let message = "is not an https address: in production tokens are issued over https only";
-        return Err(invalid("JWT_ISSUER", message).into());
-    }
-    Ok(verifier)
-}
-
-/// `DAILEY_CORE_URL`: Core's base address.
-fn core_url(lookup: Lookup<'_>, environment: Environment) -> Result<Option<Url>, SettingError> {
-    let Some(text) = settings::text(lookup, "DAILEY_CORE_URL") else {
-        return Ok(None);
-    };
-    let url = Url::parse(&text).ok().filter(|url| {
-        let loopback = match url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            _ => false,
-        };
-        let scheme = match url.scheme() {
-            "https" => true,
-            "http" => loopback && environment == Environment::Development,
-            _ => false,
-        };
-        // The parser mends what browsers mend: a setting is to be right as it stands.
-        let as_it_stands = text.starts_with("https://") || text.starts_with("http://");
-        scheme
-            && as_it_stands
-            && url.username().is_empty()
-            && url.password().is_none()
-            && !text.contains(['?', '#', '\\'])
-            && !text.contains(char::is_whitespace)
-    });
-    url.map(Some).ok_or_else(|| {
-        invalid(
-            "DAILEY_CORE_URL",
-            "is not a base address: write one like https://core.dailey.cloud, without user, query or fragment \
-             (plain http is for a literal loopback address in development)",
-        )
-        .into()
-    })
-}
-
-/// `LINK_SECRET_FILE`; nothing where it would lie in a root that is not known.
-fn link_secret(
-    lookup: Lookup<'_>,
-    environment: Environment,
-    root: Option<&Path>,
-) -> Result<Option<LinkSecret>, SettingError> {
-    let file = settings::text(lookup, "LINK_SECRET_FILE").map(PathBuf::from);
-    match (environment, file) {
-        (Environment::Production, Some(file)) => Ok(Some(LinkSecret::File(file))),
-        (Environment::Production, None) => Err(SettingsError::new(
-            "setting_missing",
-            "LINK_SECRET_FILE",
-            "is required in production: write 32 random bytes to a file of mode 0600, the same on all replicas",
-        )
-        .into()),
-        (Environment::Development, file) => {
-            let made = file.or_else(|| Some(root?.join(DEFAULT_LINK_SECRET)));
-            Ok(made.map(LinkSecret::Made))
-        }
-    }
-}
-
-fn rate_limit(lookup: Lookup<'_>, environment: Environment) -> Result<RateLimit, SettingError> {
-    match settings::text(lookup, "RATE_LIMIT").as_deref() {
-        None => Ok(RateLimit::On),
-        Some("off") if environment == Environment::Development => Ok(RateLimit::Off),
-        Some("off") => {
-            Err(invalid("RATE_LIMIT", "`off` is for development only: remove it").into())
-        }
-        Some(_) => Err(invalid("RATE_LIMIT", "takes `off` and nothing else").into()),
-    }
-}
-
-/// `UPLOAD_EXPIRY_SECONDS`: less than an hour is for tests, in development.
-fn upload_expiry(lookup: Lookup<'_>, environment: Environment) -> Result<Duration, SettingError> {
-    let least = match environment {
-        Environment::Production => 60 * 60,
-        Environment::Development => 1,
-    };
-    let seconds = match settings::text(lookup, "UPLOAD_EXPIRY_SECONDS") {
-        None => Some(DEFAULT_UPLOAD_EXPIRY_SECONDS),
-        Some(text) => text.parse().ok(),
-    };
-    seconds
-        .filter(|seconds| (least..=MAX_UPLOAD_EXPIRY_SECONDS).contains(seconds))
-        .map(Duration::from_secs)
-        .ok_or_else(|| {
-            let message = "takes seconds, from an hour (3600) to a week (604800)";
-            invalid("UPLOAD_EXPIRY_SECONDS", message).into()
-        })
-}
-
-fn invalid(key: &'static str, message: &str) -> SettingsError {
-    SettingsError::new("setting_invalid", key, message)
 }
 
 #[cfg(test)]

@@ -1,18 +1,23 @@
 //! Every change to the objects goes through here: counted against the quotas, written into the audit
 //! log, one at a time for each object, and to its end even when the client leaves.
 
+mod refusal;
+mod room;
+
+pub(crate) use room::{FillError, Room};
+
 use std::sync::Arc;
 
 use dailey_http::{Problem, request_id};
-use http::StatusCode;
 
+use self::refusal::{exceeded, refused};
 use crate::audit::{Action, Audit, Entry, Outcome, Unavailable, Via};
 use crate::failure::failed;
 use crate::key_locks::KeyLocks;
 use crate::preconditions::Preconditions;
-use crate::quota::{Claim, Exceeded, QuotaError, Quotas};
+use crate::quota::{Claim, Quotas};
 use crate::storage::{
-    Committed, Copied, Deletion, Location, Object, Replaced, Storage, StorageError, copy_object,
+    Copied, Deletion, Location, Object, Replaced, Storage, StorageError, copy_object,
 };
 
 /// Seconds after which a client may ask again while what is stored is being counted.
@@ -41,17 +46,6 @@ pub(crate) enum Moved {
     SourceChanged,
 }
 
-/// Room for an object that is on its way in; given back when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Room {
-    changes: Changes,
-    at: Location,
-    via: Via,
-    claim: Claim,
-    /// Bytes of the object in whose place it comes, once that was asked.
-    replaced: Option<u64>,
-}
-
 impl Changes {
     pub(crate) fn new(storage: Arc<dyn Storage>, quotas: Quotas, audit: Audit) -> Self {
         Self(Arc::new(Inner {
@@ -66,13 +60,7 @@ impl Changes {
     pub(crate) async fn room(&self, at: &Location, via: Via) -> Result<Room, Problem> {
         self.0.ready().await?;
         let claim = self.0.quotas.begin(&at.space).await.map_err(refused)?;
-        Ok(Room {
-            changes: self.clone(),
-            at: at.clone(),
-            via,
-            claim,
-            replaced: None,
-        })
+        Ok(Room::new(self, at, via, claim))
     }
 
     /// Before a link is given by which the store itself takes an object at `at`. What comes by it is
@@ -200,99 +188,6 @@ impl Changes {
             inner.removed(&at, &conditions, &mut claim, old).await
         })
         .await
-    }
-}
-
-impl Room {
-    /// Sees to it that there is room for `bytes` in all, less what the object in this place has now.
-    pub(crate) async fn make(&mut self, bytes: u64) -> Result<(), Problem> {
-        let more = bytes.saturating_sub(self.replaced.unwrap_or_default());
-        match self.claim.cover(more) {
-            Ok(()) => Ok(()),
-            Err(_) if self.replaced.is_none() => {
-                let old = self.changes.0.size(&self.at, &self.claim).await?;
-                self.replaced = Some(old);
-                let more = bytes.saturating_sub(old);
-                self.claim.cover(more).map_err(exceeded)
-            }
-            Err(error) => Err(exceeded(error)),
-        }
-    }
-
-    /// Carries `commit` out, which stores `size` bytes in this place or nothing; `None` where it finds that
-    /// it was carried out before.
-    pub(crate) async fn fill(
-        self,
-        size: u64,
-        commit: impl Future<Output = Result<Option<Committed>, StorageError>> + Send + 'static,
-    ) -> Result<Option<Committed>, FillError> {
-        to_the_end(async move {
-            let Self {
-                changes: Changes(inner),
-                at,
-                via,
-                mut claim,
-                ..
-            } = self;
-            let _changing = inner.locks.change(&[&at]).await;
-            let old = inner.size(&at, &claim).await?;
-            inner.ready().await?;
-            claim.cover(size.saturating_sub(old)).map_err(exceeded)?;
-            let change = Change {
-                action: Action::Put,
-                at: &at,
-                from: None,
-                via,
-            };
-            match commit.await {
-                Ok(committed) => {
-                    match &committed {
-                        Some(Committed::Stored { object, replaced }) => {
-                            claim.stored(object.size, old);
-                            inner.stored(change, object, *replaced).await?;
-                        }
-                        // Whoever carried it out may have died before it was written down.
-                        None => inner.half_done(change, &mut claim, old).await,
-                        Some(Committed::ConditionFailed(_) | Committed::DigestMismatch) => {}
-                    }
-                    Ok(committed)
-                }
-                Err(error) => {
-                    inner.half_done(change, &mut claim, old).await;
-                    Err(error.into())
-                }
-            }
-        })
-        .await
-    }
-}
-
-/// Why a place was not filled.
-#[derive(Debug)]
-pub(crate) enum FillError {
-    /// There is no room, or it could not be written down.
-    Refused(Problem),
-    Storage(StorageError),
-}
-
-impl From<Problem> for FillError {
-    fn from(problem: Problem) -> Self {
-        Self::Refused(problem)
-    }
-}
-
-impl From<StorageError> for FillError {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
-}
-
-impl From<FillError> for Problem {
-    fn from(error: FillError) -> Self {
-        match error {
-            FillError::Refused(problem) => problem,
-            FillError::Storage(error) => failed(error),
-        }
     }
 }
 
@@ -446,39 +341,6 @@ async fn to_the_end<T: Send + 'static, E: From<Problem> + Send + 'static>(
         None => tokio::spawn(work),
     };
     task.await.map_err(|_| Problem::internal())?
-}
-
-fn refused(error: QuotaError) -> Problem {
-    match error {
-        QuotaError::Exceeded(error) => exceeded(error),
-        QuotaError::Unknown => Problem::unavailable(
-            "quota_unknown",
-            "what is stored already is still being counted: try again",
-            RETRY_AFTER_SECONDS,
-        ),
-    }
-}
-
-/// RFC 4918 11.5. Of the app's quota nothing more is told: others have their part in it.
-fn exceeded(error: Exceeded) -> Problem {
-    let status = StatusCode::INSUFFICIENT_STORAGE;
-    match error {
-        Exceeded::User { limit_bytes } => Problem::new(
-            status,
-            "quota_exceeded",
-            format!(
-                "there is no room for this in the {limit_bytes} bytes that a user may store: remove something first"
-            ),
-        )
-        .with("quota", "user")
-        .with("limit_bytes", limit_bytes),
-        Exceeded::App => Problem::new(
-            status,
-            "quota_exceeded",
-            "there is no room for this in what the whole app may store: tell its operator",
-        )
-        .with("quota", "app"),
-    }
 }
 
 #[cfg(test)]
