@@ -6,14 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::apt::{Apt, Release};
-use super::{PartError, Unpacked, cache, cache_folder, step};
+use super::recipe::{Kept, Recipe, unpack_debian};
+use super::{PartError, Unpacked, cache_folder, step};
 
-/// Changed when what is kept in the cache changes its form.
-const KEPT_AS: &str = "chromium-1";
-
-/// Written last: the version that is unpacked. Half a folder has none.
-const STAMP: &str = "version";
+const CHROMIUM: Recipe = Recipe {
+    kept_as: "chromium-1",
+    part: "Chromium",
+    name: "chromium",
+    make,
+};
 
 /// The browser, in what was unpacked.
 const BROWSER: &str = "usr/lib/chromium/chromium-headless-shell";
@@ -32,12 +33,12 @@ pub struct ChromiumPart {
 impl ChromiumPart {
     /// What was set up on this machine.
     pub fn find() -> Result<Self, PartError> {
-        Self::in_folder(cache_folder("parts")?.join(KEPT_AS))
+        Self::of(CHROMIUM.find()?)
     }
 
     /// What was set up, or sets it up: some 120 MB are downloaded.
     pub fn set_up() -> Result<Self, PartError> {
-        Self::in_folder(cache::keep(KEPT_AS, STAMP, make)?)
+        Self::of(CHROMIUM.set_up()?)
     }
 
     /// Its version, as Debian counts.
@@ -55,17 +56,12 @@ impl ChromiumPart {
         node
     }
 
-    fn in_folder(kept: PathBuf) -> Result<Self, PartError> {
-        let Ok(version) = fs::read_to_string(kept.join(STAMP)) else {
-            return Err(PartError::Missing {
-                part: "Chromium",
-                name: "chromium",
-            });
-        };
+    fn of(kept: Kept) -> Result<Self, PartError> {
+        let unpacked = Unpacked::in_folder(kept.folder.join("root"))?;
         Ok(Self {
-            libraries: search_path(&Unpacked::in_folder(kept.join("root"))?)?,
-            version: version.trim().to_owned(),
-            kept,
+            libraries: search_path(&unpacked)?,
+            version: kept.version,
+            kept: kept.folder,
         })
     }
 }
@@ -84,23 +80,17 @@ fn pinned_in() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(PINNED_IN)
 }
 
-fn make(folder: &Path) -> Result<(), PartError> {
-    let apt_folder = folder.join("apt");
-    let apt = Apt::in_folder(&apt_folder, Release::Unstable)?;
-    let root = folder.join("root");
-    apt.unpack(&["chromium-headless-shell", "patchelf"], &root)?;
-    let version = apt.version_of("chromium-headless-shell")?;
-    apt.remove()?;
-    starts_by_itself(folder, &Unpacked::in_folder(root)?)?;
+fn make(folder: &Path) -> Result<String, PartError> {
+    let version = unpack_debian(folder, &["chromium-headless-shell", "patchelf"])?;
+    starts_by_itself(folder, &Unpacked::in_folder(folder.join("root"))?)?;
     playwright(folder)?;
-    let stamp = folder.join(STAMP);
-    fs::write(&stamp, version).map_err(PartError::file("cannot write", &stamp))
+    Ok(version)
 }
 
 /// The browser starts itself again for every page, by its own file, so it must name its loader itself.
 fn starts_by_itself(folder: &Path, unpacked: &Unpacked) -> Result<(), PartError> {
     // The place to which the folder is moved when it is whole.
-    let kept = cache_folder("parts")?.join(KEPT_AS);
+    let kept = cache_folder("parts")?.join(CHROMIUM.kept_as);
     let loader = unpacked.loader();
     let loader = loader.strip_prefix(folder).unwrap_or(loader);
     let mut patch = unpacked.command("usr/bin/patchelf");

@@ -9,6 +9,7 @@ mod moto;
 mod mysql;
 mod nginx;
 mod pm2;
+mod recipe;
 mod s3s_fs;
 mod sshd;
 mod systemd;

@@ -4,13 +4,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::{PartError, cache, cache_folder, step};
+use super::recipe::{Kept, Recipe};
+use super::{PartError, cache_folder, step};
 
-/// Changed with `requirements.txt`, or when what is kept in the cache changes its form.
-const KEPT_AS: &str = "moto-5.2.5-1";
-
-/// Written last: the version that is there. Half a folder has none.
-const STAMP: &str = "version";
+const MOTO: Recipe = Recipe {
+    // Changed with `requirements.txt` as well.
+    kept_as: "moto-5.2.5-1",
+    part: "moto",
+    name: "s3",
+    make,
+};
 
 const VERSION: &str = "5.2.5";
 
@@ -20,47 +23,35 @@ const REQUIREMENTS: &str = include_str!("../../s3/requirements.txt");
 /// moto, in a Python environment of its own.
 #[derive(Debug, Clone)]
 pub struct MotoPart {
-    kept: std::path::PathBuf,
+    kept: Kept,
 }
 
 impl MotoPart {
     /// What was set up on this machine.
     pub fn find() -> Result<Self, PartError> {
-        Self::in_folder(&cache_folder("parts")?.join(KEPT_AS))
+        MOTO.find().map(|kept| Self { kept })
     }
 
     /// What was set up, or sets it up: some 40 MB are downloaded.
     pub fn set_up() -> Result<Self, PartError> {
-        Self::in_folder(&cache::keep(KEPT_AS, STAMP, make)?)
+        MOTO.set_up().map(|kept| Self { kept })
     }
 
     /// Its version.
-    pub fn version(&self) -> &'static str {
-        VERSION
+    pub fn version(&self) -> &str {
+        &self.kept.version
     }
 
     /// The server; arguments are still to be added.
     pub(crate) fn server(&self) -> Command {
         // The environment was moved after it was made: its scripts name the old place, this does not.
-        let mut command = Command::new(self.kept.join("bin/python"));
+        let mut command = Command::new(self.kept.folder.join("bin/python"));
         command.args(["-I", "-m", "moto.server"]);
         command
     }
-
-    fn in_folder(kept: &Path) -> Result<Self, PartError> {
-        if !kept.join(STAMP).is_file() {
-            return Err(PartError::Missing {
-                part: "moto",
-                name: "s3",
-            });
-        }
-        Ok(Self {
-            kept: kept.to_owned(),
-        })
-    }
 }
 
-fn make(folder: &Path) -> Result<(), PartError> {
+fn make(folder: &Path) -> Result<String, PartError> {
     let log = folder.with_extension("log");
     let mut environment = Command::new("python3");
     environment.args(["-m", "venv"]).arg(folder);
@@ -82,6 +73,5 @@ fn make(folder: &Path) -> Result<(), PartError> {
         .arg("--requirement")
         .arg(&requirements);
     step("installing moto", install, &log)?;
-    let stamp = folder.join(STAMP);
-    fs::write(&stamp, VERSION).map_err(PartError::file("cannot write", &stamp))
+    Ok(VERSION.to_owned())
 }

@@ -4,17 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::apt::{Apt, Release};
-use super::{PartError, Unpacked, cache, cache_folder, step};
+use super::recipe::{Kept, Recipe, unpack_debian};
+use super::{PartError, Unpacked, step};
 
-/// Changed when what is kept in the cache changes its form.
-const KEPT_AS: &str = "mysql-1";
+const MYSQL: Recipe = Recipe {
+    kept_as: "mysql-1",
+    part: "MySQL",
+    name: "mysql",
+    make,
+};
 
 /// What the cluster is configured and the checker is written for.
 const MAJOR_VERSION: &str = "9.";
-
-/// Written last: the version that is unpacked. Half a folder has none.
-const STAMP: &str = "version";
 
 /// MySQL, unpacked.
 #[derive(Debug, Clone)]
@@ -27,19 +28,12 @@ pub struct MysqlPart {
 impl MysqlPart {
     /// What was set up on this machine.
     pub fn find() -> Result<Self, PartError> {
-        let kept = cache_folder("parts")?.join(KEPT_AS);
-        Self::in_folder(&kept)?.ok_or(PartError::Missing {
-            part: "MySQL",
-            name: "mysql",
-        })
+        Self::of(MYSQL.find()?)
     }
 
     /// What was set up, or sets it up: some 70 MB are downloaded.
     pub fn set_up() -> Result<Self, PartError> {
-        let kept = cache::keep(KEPT_AS, STAMP, make)?;
-        Self::in_folder(&kept)?.ok_or_else(|| {
-            PartError::Unexpected("MySQL was set up, but cannot be found again".to_owned())
-        })
+        Self::of(MYSQL.set_up()?)
     }
 
     /// Its version, as Debian counts: `9.7.4-2`.
@@ -108,34 +102,26 @@ impl MysqlPart {
         }
     }
 
-    fn in_folder(kept: &Path) -> Result<Option<Self>, PartError> {
-        let Ok(version) = fs::read_to_string(kept.join(STAMP)) else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            unpacked: Unpacked::in_folder(kept.join("root"))?,
-            template: kept.join("template"),
-            version: version.trim().to_owned(),
-        }))
+    fn of(kept: Kept) -> Result<Self, PartError> {
+        Ok(Self {
+            unpacked: Unpacked::in_folder(kept.folder.join("root"))?,
+            template: kept.folder.join("template"),
+            version: kept.version,
+        })
     }
 }
 
-fn make(folder: &Path) -> Result<(), PartError> {
-    let apt_folder = folder.join("apt");
-    let apt = Apt::in_folder(&apt_folder, Release::Unstable)?;
-    let root = folder.join("root");
-    apt.unpack(&["mysql-server-core", "mysql-client-core"], &root)?;
-    let version = apt.version_of("mysql-server-core")?;
+fn make(folder: &Path) -> Result<String, PartError> {
+    let version = unpack_debian(folder, &["mysql-server-core", "mysql-client-core"])?;
     if !version.starts_with(MAJOR_VERSION) {
         return Err(PartError::Unexpected(format!(
             "Debian's unstable has MySQL {version} now; the cluster and its checker are tested with {MAJOR_VERSION}x"
         )));
     }
-    let part = MysqlPart {
-        unpacked: Unpacked::in_folder(root)?,
-        template: folder.join("template"),
+    let part = MysqlPart::of(Kept {
+        folder: folder.to_owned(),
         version,
-    };
+    })?;
     let mut initialize = part.mysqld();
     initialize
         .arg("--initialize-insecure")
@@ -150,9 +136,7 @@ fn make(folder: &Path) -> Result<(), PartError> {
     )?;
     // Every server makes a `server_uuid` of its own.
     remove_file(&part.template.join("auto.cnf"))?;
-    apt.remove()?;
-    let stamp = folder.join(STAMP);
-    fs::write(&stamp, &part.version).map_err(PartError::file("cannot write", &stamp))
+    Ok(part.version)
 }
 
 fn remove_file(file: &Path) -> Result<(), PartError> {

@@ -1,17 +1,16 @@
 //! nginx.
 
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use super::apt::{Apt, Release};
-use super::{PartError, Unpacked, cache, cache_folder};
+use super::recipe::{Kept, Recipe, unpack_debian};
+use super::{PartError, Unpacked};
 
-/// Changed when what is kept in the cache changes its form.
-const KEPT_AS: &str = "nginx-1";
-
-/// Written last: the version that is unpacked. Half a folder has none.
-const STAMP: &str = "version";
+const NGINX: Recipe = Recipe {
+    kept_as: "nginx-1",
+    part: "nginx",
+    name: "nginx",
+    make: |folder| unpack_debian(folder, &["nginx"]),
+};
 
 /// nginx, unpacked.
 #[derive(Debug, Clone)]
@@ -23,12 +22,12 @@ pub struct NginxPart {
 impl NginxPart {
     /// What was set up on this machine.
     pub fn find() -> Result<Self, PartError> {
-        Self::in_folder(&cache_folder("parts")?.join(KEPT_AS))
+        Self::of(NGINX.find()?)
     }
 
     /// What was set up, or sets it up: some 15 MB are downloaded.
     pub fn set_up() -> Result<Self, PartError> {
-        Self::in_folder(&cache::keep(KEPT_AS, STAMP, make)?)
+        Self::of(NGINX.set_up()?)
     }
 
     /// Its version, as Debian counts.
@@ -46,26 +45,10 @@ impl NginxPart {
         self.unpacked.script("usr/sbin/nginx")
     }
 
-    fn in_folder(kept: &Path) -> Result<Self, PartError> {
-        let Ok(version) = fs::read_to_string(kept.join(STAMP)) else {
-            return Err(PartError::Missing {
-                part: "nginx",
-                name: "nginx",
-            });
-        };
+    fn of(kept: Kept) -> Result<Self, PartError> {
         Ok(Self {
-            unpacked: Unpacked::in_folder(kept.join("root"))?,
-            version: version.trim().to_owned(),
+            unpacked: Unpacked::in_folder(kept.folder.join("root"))?,
+            version: kept.version,
         })
     }
-}
-
-fn make(folder: &Path) -> Result<(), PartError> {
-    let apt_folder = folder.join("apt");
-    let apt = Apt::in_folder(&apt_folder, Release::Unstable)?;
-    apt.unpack(&["nginx"], &folder.join("root"))?;
-    let version = apt.version_of("nginx")?;
-    apt.remove()?;
-    let stamp = folder.join(STAMP);
-    fs::write(&stamp, version).map_err(PartError::file("cannot write", &stamp))
 }

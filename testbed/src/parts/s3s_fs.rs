@@ -1,59 +1,50 @@
 //! s3s-fs: an S3 server on files, in Rust. Its signatures are exact, its conditions are not.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use super::{PartError, cache, cache_folder, step};
+use super::recipe::{Kept, Recipe};
+use super::{PartError, cache, step};
 
-const KEPT_AS: &str = "s3s-fs-0.14.1-1";
+const S3S_FS: Recipe = Recipe {
+    kept_as: "s3s-fs-0.14.1-1",
+    part: "s3s-fs",
+    name: "s3",
+    make,
+};
 
 const VERSION: &str = "0.14.1";
-
-/// Written last.
-const STAMP: &str = "version";
 
 /// s3s-fs, built from its own lock file.
 #[derive(Debug, Clone)]
 pub struct S3sFsPart {
-    kept: PathBuf,
+    kept: Kept,
 }
 
 impl S3sFsPart {
     /// What was set up on this machine.
     pub fn find() -> Result<Self, PartError> {
-        Self::in_folder(&cache_folder("parts")?.join(KEPT_AS))
+        S3S_FS.find().map(|kept| Self { kept })
     }
 
     /// What was set up, or builds it, which takes a minute or two.
     pub fn set_up() -> Result<Self, PartError> {
-        Self::in_folder(&cache::keep(KEPT_AS, STAMP, make)?)
+        S3S_FS.set_up().map(|kept| Self { kept })
     }
 
     /// Its version.
-    pub fn version(&self) -> &'static str {
-        VERSION
+    pub fn version(&self) -> &str {
+        &self.kept.version
     }
 
     /// The server; arguments are still to be added.
     pub(crate) fn server(&self) -> Command {
-        Command::new(self.kept.join("bin/s3s-fs"))
-    }
-
-    fn in_folder(kept: &Path) -> Result<Self, PartError> {
-        if !kept.join(STAMP).is_file() {
-            return Err(PartError::Missing {
-                part: "s3s-fs",
-                name: "s3",
-            });
-        }
-        Ok(Self {
-            kept: kept.to_owned(),
-        })
+        Command::new(self.kept.folder.join("bin/s3s-fs"))
     }
 }
 
-fn make(folder: &Path) -> Result<(), PartError> {
+fn make(folder: &Path) -> Result<String, PartError> {
     fs::create_dir_all(folder).map_err(PartError::file("cannot make", folder))?;
     let build = folder.join("build");
     let mut install = Command::new("cargo");
@@ -69,6 +60,5 @@ fn make(folder: &Path) -> Result<(), PartError> {
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     step("building s3s-fs", install, &folder.with_extension("log"))?;
     cache::remove(&build)?;
-    let stamp = folder.join(STAMP);
-    fs::write(&stamp, VERSION).map_err(PartError::file("cannot write", &stamp))
+    Ok(VERSION.to_owned())
 }

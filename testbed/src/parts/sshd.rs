@@ -1,17 +1,17 @@
 //! OpenSSH's server.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use super::apt::{Apt, Release};
-use super::{PartError, Unpacked, cache, cache_folder};
+use super::recipe::{Kept, Recipe, unpack_debian};
+use super::{PartError, Unpacked};
 
-/// Changed when what is kept in the cache changes its form.
-const KEPT_AS: &str = "sshd-1";
-
-/// Written last: the version that is unpacked. Half a folder has none.
-const STAMP: &str = "version";
+const SSHD: Recipe = Recipe {
+    kept_as: "sshd-1",
+    part: "sshd",
+    name: "sshd",
+    make,
+};
 
 /// sshd, unpacked.
 #[derive(Debug, Clone)]
@@ -23,12 +23,12 @@ pub struct SshdPart {
 impl SshdPart {
     /// What was set up on this machine.
     pub fn find() -> Result<Self, PartError> {
-        Self::in_folder(&cache_folder("parts")?.join(KEPT_AS))
+        Self::of(SSHD.find()?)
     }
 
     /// What was set up, or sets it up: some 20 MB are downloaded.
     pub fn set_up() -> Result<Self, PartError> {
-        Self::in_folder(&cache::keep(KEPT_AS, STAMP, make)?)
+        Self::of(SSHD.set_up()?)
     }
 
     /// Its version, as Debian counts.
@@ -54,33 +54,21 @@ impl SshdPart {
         })
     }
 
-    fn in_folder(kept: &Path) -> Result<Self, PartError> {
-        let Ok(version) = fs::read_to_string(kept.join(STAMP)) else {
-            return Err(PartError::Missing {
-                part: "sshd",
-                name: "sshd",
-            });
-        };
+    fn of(kept: Kept) -> Result<Self, PartError> {
         Ok(Self {
-            unpacked: Unpacked::in_folder(kept.join("root"))?,
-            version: version.trim().to_owned(),
+            unpacked: Unpacked::in_folder(kept.folder.join("root"))?,
+            version: kept.version,
         })
     }
 }
 
-fn make(folder: &Path) -> Result<(), PartError> {
-    let apt_folder: PathBuf = folder.join("apt");
-    let apt = Apt::in_folder(&apt_folder, Release::Unstable)?;
-    let root = folder.join("root");
-    apt.unpack(&["openssh-server"], &root)?;
-    let version = apt.version_of("openssh-server")?;
+fn make(folder: &Path) -> Result<String, PartError> {
+    let version = unpack_debian(folder, &["openssh-server"])?;
     // Servers before 9.8 are one program, and have no options for the other two.
-    if !root.join("usr/lib/openssh/sshd-auth").is_file() {
+    if !folder.join("root/usr/lib/openssh/sshd-auth").is_file() {
         return Err(PartError::Unexpected(format!(
             "openssh-server {version} has no sshd-auth; 10.0 or newer is expected"
         )));
     }
-    apt.remove()?;
-    let stamp = folder.join(STAMP);
-    fs::write(&stamp, version).map_err(PartError::file("cannot write", &stamp))
+    Ok(version)
 }

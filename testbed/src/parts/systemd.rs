@@ -1,17 +1,17 @@
 //! `systemd-analyze`, and the units that systemd brings.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::apt::{Apt, Release};
-use super::{PartError, Unpacked, cache, cache_folder};
+use super::recipe::{Kept, Recipe, unpack_debian};
+use super::{PartError, Unpacked};
 
-/// Changed when what is kept in the cache changes its form.
-const KEPT_AS: &str = "systemd-1";
-
-/// Written last: the version that is unpacked. Half a folder has none.
-const STAMP: &str = "version";
+const SYSTEMD: Recipe = Recipe {
+    kept_as: "systemd-1",
+    part: "systemd",
+    name: "systemd",
+    make: |folder| unpack_debian(folder, &["systemd"]),
+};
 
 /// `systemd-analyze`, unpacked.
 #[derive(Debug, Clone)]
@@ -23,12 +23,12 @@ pub struct SystemdPart {
 impl SystemdPart {
     /// What was set up on this machine.
     pub fn find() -> Result<Self, PartError> {
-        Self::in_folder(&cache_folder("parts")?.join(KEPT_AS))
+        Self::of(SYSTEMD.find()?)
     }
 
     /// What was set up, or sets it up: some 20 MB are downloaded.
     pub fn set_up() -> Result<Self, PartError> {
-        Self::in_folder(&cache::keep(KEPT_AS, STAMP, make)?)
+        Self::of(SYSTEMD.set_up()?)
     }
 
     /// Its version, as Debian counts.
@@ -47,26 +47,10 @@ impl SystemdPart {
         self.unpacked.root()
     }
 
-    fn in_folder(kept: &Path) -> Result<Self, PartError> {
-        let Ok(version) = fs::read_to_string(kept.join(STAMP)) else {
-            return Err(PartError::Missing {
-                part: "systemd",
-                name: "systemd",
-            });
-        };
+    fn of(kept: Kept) -> Result<Self, PartError> {
         Ok(Self {
-            unpacked: Unpacked::in_folder(kept.join("root"))?,
-            version: version.trim().to_owned(),
+            unpacked: Unpacked::in_folder(kept.folder.join("root"))?,
+            version: kept.version,
         })
     }
-}
-
-fn make(folder: &Path) -> Result<(), PartError> {
-    let apt_folder = folder.join("apt");
-    let apt = Apt::in_folder(&apt_folder, Release::Unstable)?;
-    apt.unpack(&["systemd"], &folder.join("root"))?;
-    let version = apt.version_of("systemd")?;
-    apt.remove()?;
-    let stamp = folder.join(STAMP);
-    fs::write(&stamp, version).map_err(PartError::file("cannot write", &stamp))
 }
