@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::openapi::{BodyRefusals, ObjectBody, ProblemBody, Refusals};
+use super::openapi::{BodyRefusals, ObjectBody, Refusals};
 use super::writing::stored;
 use super::{App, MAX_JSON_BYTES, absent, key_text};
 use crate::access::Scope;
@@ -35,9 +35,9 @@ struct Wanted {
     Refusals, BodyRefusals,
     (status = 200, description = "It took another's place", body = ObjectBody),
     (status = 201, description = "It is there", body = ObjectBody),
-    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 409, description = "`object_exists`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`"),
+    (status = 404, description = "`object_not_found`"),
+    (status = 409, description = "`object_exists`"),
 ))]
 pub(super) async fn copy(
     State(app): State<App>,
@@ -67,9 +67,9 @@ pub(super) async fn copy(
     Refusals, BodyRefusals,
     (status = 200, description = "It took another's place", body = ObjectBody),
     (status = 201, description = "It is there", body = ObjectBody),
-    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 409, description = "`object_exists`, `source_changed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`key_invalid`, `same_key`, `body_incomplete`"),
+    (status = 404, description = "`object_not_found`"),
+    (status = 409, description = "`object_exists`, `source_changed`"),
 ))]
 pub(super) async fn rename(
     State(app): State<App>,

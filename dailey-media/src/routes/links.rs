@@ -8,7 +8,7 @@ use axum::response::Response;
 use dailey_http::Problem;
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::openapi::{LinkRefusals, ObjectBody, ProblemBody};
+use super::openapi::{LinkRefusals, ObjectBody, PutRefusals, StateRefusals};
 use super::{App, key_invalid, reading, writing};
 use crate::audit::Via;
 use crate::key::ObjectKey;
@@ -29,10 +29,8 @@ use crate::storage::LinkMethod;
     (status = 200, description = "The object", content_type = "application/octet-stream", body = Vec<u8>),
     (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>),
     (status = 304, description = "It is as the client has it"),
-    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 416, description = "`range_not_satisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+    StateRefusals,
+    (status = 416, description = "`range_not_satisfiable`"),
 ))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -56,9 +54,7 @@ pub(super) async fn get(
     LinkRefusals,
     (status = 200, description = "It is there; its headers"),
     (status = 304, description = "It is as the client has it"),
-    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    StateRefusals,
 ))]
 pub(super) async fn head(
     State(app): State<App>,
@@ -82,11 +78,7 @@ pub(super) async fn head(
     LinkRefusals,
     (status = 200, description = "Another object was there", body = ObjectBody),
     (status = 201, description = "It is there", body = ObjectBody),
-    (status = 400, description = "`key_invalid`, `description_invalid`, `digest_invalid`, `digest_mismatch`, `precondition_malformed`, `content_range_not_allowed`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 415, description = "`content_encoding_not_supported`", body = ProblemBody, content_type = "application/problem+json"),
+    PutRefusals,
 ))]
 pub(super) async fn put(
     State(app): State<App>,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::openapi::{ObjectBody, ProblemBody, Refusals};
+use super::openapi::{ObjectBody, Refusals};
 use super::{App, count, failed};
 use crate::access::Scope;
 use crate::cursor::{self, List};
@@ -38,7 +38,7 @@ struct ListBody {
 ), responses(
     Refusals,
     (status = 200, description = "A page", body = ListBody),
-    (status = 400, description = "`query_invalid`, `cursor_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`query_invalid`, `cursor_invalid`"),
 ))]
 pub(super) async fn list(
     State(app): State<App>,

@@ -79,7 +79,8 @@ pub(crate) fn document() -> Value {
     document
 }
 
-/// What every route may answer before its handler is asked.
+/// What every route may answer before its handler is asked; and each refusal is a problem unless it says
+/// what else it is.
 fn surround(method: &str, path: &str, responses: &mut Value) {
     let mut codes = vec![
         ("400", "`host_invalid`"),
@@ -97,17 +98,19 @@ fn surround(method: &str, path: &str, responses: &mut Value) {
             ("422", "`idempotency_key_reused`"),
         ]);
     }
-    let problem = json!({ "application/problem+json": {
-        "schema": { "$ref": "#/components/schemas/Problem" },
-    }});
     for (status, codes) in codes {
-        let response = &mut responses[status];
-        let said = response["description"].as_str().unwrap_or_default();
+        let description = &mut responses[status]["description"];
+        let said = description.as_str().unwrap_or_default();
         let separator = if said.is_empty() { "" } else { ", " };
-        *response = json!({
-            "description": format!("{said}{separator}{codes}"),
-            "content": problem,
-        });
+        *description = format!("{said}{separator}{codes}").into();
+    }
+    let refusals = responses.as_object_mut().into_iter().flatten();
+    for (_, response) in refusals.filter(|(status, _)| status.as_str() >= "400") {
+        if response["content"].is_null() {
+            response["content"] = json!({ "application/problem+json": {
+                "schema": { "$ref": "#/components/schemas/Problem" },
+            }});
+        }
     }
     if method == "get" || method == "head" {
         responses["308"] =
@@ -134,7 +137,7 @@ fn validate_post() {}
 /// For a direct loopback peer; 404 for everybody else.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "operation", responses(
     (status = 200, description = "`OpenMetrics` text", content_type = "application/openmetrics-text", body = String),
-    (status = 404, description = "`not_found`: not asked from this machine", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`not_found`: not asked from this machine"),
 ))]
 #[expect(dead_code, reason = "dailey-http answers it; this describes it")]
 fn metrics() {}
@@ -193,24 +196,24 @@ pub(super) enum Refusals {
     /// `header_not_allowed`, `kid_missing`, `kid_invalid`, `kid_unknown`, `signature_invalid`,
     /// `claim_missing`, `claim_invalid`, `issuer_mismatch`, `audience_mismatch`, `expired`,
     /// `not_yet_valid`, `issued_in_future`, `lifetime_too_long`
-    #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(ProblemBody),
+    #[response(status = 401)]
+    Unauthorized,
     /// `insufficient_scope`, `audience_ambiguous`
-    #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(ProblemBody),
+    #[response(status = 403)]
+    Forbidden,
     /// `rate_limited`, `too_many_uploads`; with `Retry-After`
-    #[response(status = 429, content_type = "application/problem+json")]
-    Limited(ProblemBody),
+    #[response(status = 429)]
+    Limited,
     /// `object_damaged`
-    #[response(status = 500, content_type = "application/problem+json")]
-    Damaged(ProblemBody),
+    #[response(status = 500)]
+    Damaged,
     /// `keys_unavailable`, `keys_expired`, `storage_unavailable`, `storage_busy`, `quota_unknown`,
     /// `audit_unavailable`; with `Retry-After`
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(ProblemBody),
+    #[response(status = 503)]
+    Unavailable,
     /// `storage_full`, `quota_exceeded`
-    #[response(status = 507, content_type = "application/problem+json")]
-    Full(ProblemBody),
+    #[response(status = 507)]
+    Full,
 }
 
 /// What a link may be refused with.
@@ -218,20 +221,100 @@ pub(super) enum Refusals {
 #[expect(dead_code, reason = "only described")]
 pub(super) enum LinkRefusals {
     /// `link_invalid`, `link_expired`, `link_headers_missing`
-    #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(ProblemBody),
+    #[response(status = 403)]
+    Forbidden,
     /// `rate_limited`, `too_many_uploads`; with `Retry-After`
-    #[response(status = 429, content_type = "application/problem+json")]
-    Limited(ProblemBody),
+    #[response(status = 429)]
+    Limited,
     /// `object_damaged`
-    #[response(status = 500, content_type = "application/problem+json")]
-    Damaged(ProblemBody),
+    #[response(status = 500)]
+    Damaged,
     /// `storage_unavailable`, `storage_busy`, `quota_unknown`, `audit_unavailable`; with `Retry-After`
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(ProblemBody),
+    #[response(status = 503)]
+    Unavailable,
     /// `storage_full`, `quota_exceeded`
-    #[response(status = 507, content_type = "application/problem+json")]
-    Full(ProblemBody),
+    #[response(status = 507)]
+    Full,
+}
+
+/// What asking about one object in one state may be refused with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum StateRefusals {
+    /// `key_invalid`, `precondition_malformed`
+    #[response(status = 400)]
+    Malformed,
+    /// `object_not_found`
+    #[response(status = 404)]
+    Absent,
+    /// `precondition_failed`
+    #[response(status = 412)]
+    Failed,
+}
+
+/// What an object that is sent whole may be refused with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum PutRefusals {
+    /// `key_invalid`, `description_invalid`, `digest_invalid`, `digest_mismatch`, `precondition_malformed`,
+    /// `content_range_not_allowed`, `body_incomplete`
+    #[response(status = 400)]
+    Malformed,
+    /// `body_too_slow`
+    #[response(status = 408)]
+    Slow,
+    /// `precondition_failed`
+    #[response(status = 412)]
+    Failed,
+    /// `body_too_large`
+    #[response(status = 413)]
+    Large,
+    /// `content_encoding_not_supported`
+    #[response(status = 415)]
+    Coded,
+}
+
+/// What asking for an upload that was begun may be refused with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum UploadRefusals {
+    /// `upload_not_found`
+    #[response(status = 404)]
+    Absent,
+    /// `upload_gone`
+    #[response(status = 410)]
+    Gone,
+    /// `tus_version_unsupported`, `precondition_failed`
+    #[response(status = 412)]
+    Failed,
+    /// `upload_locked`
+    #[response(status = 423)]
+    Locked,
+}
+
+/// What more bytes of an upload may be refused with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum BytesRefusals {
+    /// `upload_offset_invalid`, `digest_invalid`, `digest_mismatch`, `checksum_invalid`, `header_invalid`,
+    /// `body_incomplete`
+    #[response(status = 400)]
+    Malformed,
+    /// `body_too_slow`
+    #[response(status = 408)]
+    Slow,
+    /// `upload_offset_mismatch`
+    #[response(status = 409)]
+    Elsewhere,
+    /// `upload_length_exceeded`, `body_too_large`
+    #[response(status = 413)]
+    Large,
+    /// `unsupported_media_type`
+    #[response(status = 415)]
+    MediaType,
+    /// `checksum_mismatch`
+    #[response(status = 460)]
+    Mismatch,
 }
 
 /// What every route that takes a JSON body may refuse it with, beside its own 400.
@@ -239,15 +322,15 @@ pub(super) enum LinkRefusals {
 #[expect(dead_code, reason = "only described")]
 pub(super) enum BodyRefusals {
     /// `body_too_slow`
-    #[response(status = 408, content_type = "application/problem+json")]
-    Slow(ProblemBody),
+    #[response(status = 408)]
+    Slow,
     /// `body_too_large`
-    #[response(status = 413, content_type = "application/problem+json")]
-    Large(ProblemBody),
+    #[response(status = 413)]
+    Large,
     /// `unsupported_media_type`
-    #[response(status = 415, content_type = "application/problem+json")]
-    MediaType(ProblemBody),
+    #[response(status = 415)]
+    MediaType,
     /// `body_invalid`
-    #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(ProblemBody),
+    #[response(status = 422)]
+    Invalid,
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::links::now_seconds;
-use super::openapi::{BodyRefusals, ProblemBody, Refusals};
+use super::openapi::{BodyRefusals, Refusals};
 use super::{App, MAX_JSON_BYTES, failed, key_text};
 use crate::access::Scope;
 use crate::link::Link;
@@ -66,7 +66,7 @@ fn default_seconds() -> i64 {
 #[utoipa::path(post, path = "/api/media-ops/presign", operation_id = "presign", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
     Refusals, BodyRefusals,
     (status = 200, description = "The link", body = LinkBody),
-    (status = 400, description = "`key_invalid`, `expires_in_invalid`, `link_headers_invalid`, `host_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`key_invalid`, `expires_in_invalid`, `link_headers_invalid`, `host_invalid`, `body_incomplete`"),
 ))]
 pub(super) async fn presign(
     State(app): State<App>,

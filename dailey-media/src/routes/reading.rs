@@ -9,7 +9,7 @@ use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use super::links::now_seconds;
-use super::openapi::{ProblemBody, Refusals};
+use super::openapi::{Refusals, StateRefusals};
 use super::{App, about, absent, condition_failed, failed, key, malformed_condition};
 use crate::access::Scope;
 use crate::multipart::{Multipart, content_range};
@@ -33,10 +33,8 @@ use crate::storage::{Content, Location, Object, Opened};
     (status = 200, description = "The object", content_type = "application/octet-stream", body = Vec<u8>),
     (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>),
     (status = 304, description = "It is as the client has it"),
-    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 416, description = "`range_not_satisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+    StateRefusals,
+    (status = 416, description = "`range_not_satisfiable`"),
 ))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -127,9 +125,7 @@ async fn several(
     Refusals,
     (status = 200, description = "It is there; its headers"),
     (status = 304, description = "It is as the client has it"),
-    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    StateRefusals,
 ))]
 pub(super) async fn head(
     State(app): State<App>,

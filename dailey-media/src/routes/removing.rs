@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::openapi::{BodyRefusals, ProblemBody, Refusals};
+use super::openapi::{BodyRefusals, Refusals, StateRefusals};
 use super::{
     App, MAX_JSON_BYTES, absent, condition_failed, count, failed, key, key_text,
     malformed_condition,
@@ -30,9 +30,7 @@ use crate::storage::{Deletion, Depth, ListQuery, Location};
 ), responses(
     Refusals,
     (status = 204, description = "It is gone"),
-    (status = 400, description = "`key_invalid`, `precondition_malformed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`object_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    StateRefusals,
 ))]
 pub(super) async fn delete(
     State(app): State<App>,
@@ -87,7 +85,7 @@ struct Wanted {
 #[utoipa::path(post, path = "/api/media-ops/delete", operation_id = "delete_objects", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
     Refusals, BodyRefusals,
     (status = 200, description = "What became of each", body = DeletedBody),
-    (status = 400, description = "`batch_invalid`, `key_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`batch_invalid`, `key_invalid`, `body_incomplete`"),
 ))]
 pub(super) async fn delete_many(
     State(app): State<App>,

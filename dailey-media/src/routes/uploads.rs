@@ -10,7 +10,7 @@ use dailey_http::body::is_content_type;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 
-use super::openapi::{ProblemBody, Refusals};
+use super::openapi::{BytesRefusals, Refusals, UploadRefusals};
 use super::{App, condition_failed, failed, malformed_condition};
 use crate::access::Scope;
 use crate::digest::{self, CONTENT_DIGEST, REPR_DIGEST};
@@ -104,15 +104,15 @@ pub(super) async fn options() -> Response {
 ), request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"), responses(
     Refusals,
     (status = 201, description = "It has begun, at `Location`"),
-    (status = 400, description = "`key_invalid`, `description_invalid`, `upload_metadata_invalid`, `upload_length_required`, `upload_length_invalid`, `upload_concat_unsupported`, `digest_invalid`, `digest_mismatch`, `checksum_invalid`, `header_invalid`, `precondition_malformed`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 409, description = "`upload_offset_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 413, description = "`upload_too_large`, `upload_length_exceeded`, `body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 460, description = "`checksum_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`key_invalid`, `description_invalid`, `upload_metadata_invalid`, `upload_length_required`, `upload_length_invalid`, `upload_concat_unsupported`, `digest_invalid`, `digest_mismatch`, `checksum_invalid`, `header_invalid`, `precondition_malformed`, `body_incomplete`"),
+    (status = 408, description = "`body_too_slow`"),
+    (status = 409, description = "`upload_offset_mismatch`"),
+    (status = 410, description = "`upload_gone`"),
+    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`"),
+    (status = 413, description = "`upload_too_large`, `upload_length_exceeded`, `body_too_large`"),
+    (status = 415, description = "`unsupported_media_type`"),
+    (status = 423, description = "`upload_locked`"),
+    (status = 460, description = "`checksum_mismatch`"),
 ))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -171,13 +171,9 @@ pub(super) async fn create(
     ("id" = String, Path, description = "From the `Location` that POST gave"),
     ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
 ), responses(
-    Refusals,
+    Refusals, UploadRefusals,
     (status = 200, description = "`Upload-Offset`, `Upload-Length`"),
-    (status = 400, description = "`header_invalid`, `digest_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`upload_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`header_invalid`, `digest_mismatch`"),
 ))]
 pub(super) async fn head(
     State(app): State<App>,
@@ -205,18 +201,8 @@ pub(super) async fn head(
     ("Upload-Offset" = u64, Header, description = "Where the bytes begin"),
     ("Upload-Checksum" = Option<String>, Header, description = "`sha256` or `sha1`, and base64"),
 ), request_body(content = Vec<u8>, content_type = "application/offset+octet-stream", description = "At most 64 MiB"), responses(
-    Refusals,
+    Refusals, UploadRefusals, BytesRefusals,
     (status = 204, description = "The bytes are kept; with the last ones the object is there"),
-    (status = 400, description = "`upload_offset_invalid`, `digest_invalid`, `digest_mismatch`, `checksum_invalid`, `header_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`upload_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 409, description = "`upload_offset_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 413, description = "`upload_length_exceeded`, `body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 460, description = "`checksum_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn patch(
     State(app): State<App>,
@@ -248,13 +234,9 @@ pub(super) async fn patch(
     ("id" = String, Path, description = "From the `Location` that POST gave"),
     ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
 ), responses(
-    Refusals,
+    Refusals, UploadRefusals,
     (status = 204, description = "It is gone"),
-    (status = 400, description = "`header_invalid`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`upload_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`header_invalid`"),
 ))]
 pub(super) async fn delete(
     State(app): State<App>,
@@ -276,20 +258,10 @@ pub(super) async fn delete(
     ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
     ("X-HTTP-Method-Override" = String, Header, description = "`PATCH`, `DELETE` or `HEAD`"),
 ), request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"), responses(
-    Refusals,
+    Refusals, UploadRefusals, BytesRefusals,
     (status = 200, description = "As HEAD"),
     (status = 204, description = "The bytes are kept; with the last ones the object is there"),
-    (status = 400, description = "`upload_offset_invalid`, `digest_invalid`, `digest_mismatch`, `checksum_invalid`, `header_invalid`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 404, description = "`upload_not_found`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 409, description = "`upload_offset_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 410, description = "`upload_gone`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`tus_version_unsupported`, `precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 413, description = "`upload_length_exceeded`, `body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 423, description = "`upload_locked`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 460, description = "`checksum_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 405, description = "`method_not_allowed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 405, description = "`method_not_allowed`"),
 ))]
 pub(super) async fn overridden(
     app: State<App>,

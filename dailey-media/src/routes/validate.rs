@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::App;
-use super::openapi::ProblemBody;
 use crate::access;
 
 /// What a good token says.
@@ -40,14 +39,14 @@ pub(super) enum Verdicts {
     /// `type_not_allowed`, `header_not_allowed`, `kid_missing`, `kid_invalid`, `kid_unknown`,
     /// `signature_invalid`, `claim_missing`, `claim_invalid`, `issuer_mismatch`, `audience_mismatch`,
     /// `expired`, `not_yet_valid`, `issued_in_future`, `lifetime_too_long`
-    #[response(status = 401, content_type = "application/problem+json")]
-    Refused(ProblemBody),
+    #[response(status = 401)]
+    Refused,
     /// `rate_limited`; with `Retry-After`
-    #[response(status = 429, content_type = "application/problem+json")]
-    Limited(ProblemBody),
+    #[response(status = 429)]
+    Limited,
     /// Nobody can say: `keys_unavailable`, `keys_expired`; with `Retry-After`
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unknown(ProblemBody),
+    #[response(status = 503)]
+    Unknown,
 }
 
 /// Say whether a token is good

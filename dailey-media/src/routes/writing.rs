@@ -8,7 +8,7 @@ use dailey_http::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use http_body::Body as _;
 
-use super::openapi::{ObjectBody, ProblemBody, Refusals};
+use super::openapi::{ObjectBody, PutRefusals, Refusals};
 use super::{App, condition_failed, failed, key, listing, malformed_condition};
 use crate::access::Scope;
 use crate::audit::Via;
@@ -34,11 +34,7 @@ use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError
     Refusals,
     (status = 200, description = "Another object was there", body = ObjectBody),
     (status = 201, description = "It is there", body = ObjectBody),
-    (status = 400, description = "`key_invalid`, `description_invalid`, `digest_invalid`, `digest_mismatch`, `precondition_malformed`, `content_range_not_allowed`, `body_incomplete`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 408, description = "`body_too_slow`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 415, description = "`content_encoding_not_supported`", body = ProblemBody, content_type = "application/problem+json"),
+    PutRefusals,
 ))]
 pub(super) async fn put(
     State(app): State<App>,
