@@ -14,6 +14,7 @@ pub mod mysql;
 pub mod parts;
 mod proxy;
 pub mod s3;
+pub mod schema;
 pub mod sshd;
 
 pub use child::{Child, Signal, how_it_ended};

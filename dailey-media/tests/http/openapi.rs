@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use testbed::schema::holds;
 
 use crate::service::{Service, header, json as body};
 
@@ -71,48 +72,6 @@ async fn the_document_names_every_route_and_each_of_them_is_there() {
     let copy = &document["components"]["schemas"]["CopyOrMove"];
     assert_eq!(copy["required"], json!(["from", "to"]));
     assert_eq!(copy["additionalProperties"], false);
-}
-
-/// Whether a value is what a schema says: as much of JSON Schema as the document uses.
-fn holds(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
-    if let Some(reference) = schema["$ref"].as_str() {
-        let target = document.pointer(reference.trim_start_matches('#'));
-        let target = target.ok_or(format!("{reference} is nowhere"))?;
-        return holds(document, target, value);
-    }
-    let types: Vec<&str> = match &schema["type"] {
-        Value::String(one) => vec![one],
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-        _ => return Ok(()),
-    };
-    let is = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    if !types.contains(&is) {
-        return Err(format!("{is}, not {types:?}"));
-    }
-    for item in value.as_array().into_iter().flatten() {
-        holds(document, &schema["items"], item)?;
-    }
-    for required in schema["required"].as_array().into_iter().flatten() {
-        if value.get(required.as_str().unwrap()).is_none() {
-            return Err(format!("{required} is missing"));
-        }
-    }
-    for (name, member) in value.as_object().into_iter().flatten() {
-        let property = schema["properties"].get(name);
-        let property = property.unwrap_or(&schema["additionalProperties"]);
-        if property.is_null() {
-            return Err(format!("{name} is not described"));
-        }
-        holds(document, property, member).map_err(|wrong| format!("{name}: {wrong}"))?;
-    }
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

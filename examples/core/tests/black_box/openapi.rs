@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use testbed::schema::holds;
 
 use crate::core_process::{Home, Running, USER, USER_PASSWORD, text};
 
@@ -106,67 +107,12 @@ impl Held<'_> {
                 let schema = content
                     .get(&media_type)
                     .unwrap_or_else(|| panic!("{name} comes as {media_type}"));
-                self.holds(&schema["schema"], &body)
+                holds(&self.document, &schema["schema"], &body)
                     .unwrap_or_else(|wrong| panic!("{name}: {wrong} in {body}"));
             }
         }
         self.seen.insert(format!("{method} {template}"));
         (status, body)
-    }
-
-    /// Whether a value is what a schema says: as much of JSON Schema as the document uses.
-    fn holds(&self, schema: &Value, value: &Value) -> Result<(), String> {
-        if let Some(reference) = schema["$ref"].as_str() {
-            let target = self.document.pointer(reference.trim_start_matches('#'));
-            return self.holds(target.ok_or(format!("{reference} is nowhere"))?, value);
-        }
-        if let Some(choices) = schema["oneOf"].as_array() {
-            let fitting = choices.iter().filter(|one| self.holds(one, value).is_ok());
-            return match fitting.count() {
-                1 => Ok(()),
-                n => Err(format!("{n} choices fit")),
-            };
-        }
-        if let Some(allowed) = schema["enum"].as_array() {
-            return allowed.contains(value).then_some(()).ok_or("enum".into());
-        }
-        let types: Vec<&str> = match &schema["type"] {
-            Value::String(one) => vec![one],
-            Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-            _ => return Ok(()),
-        };
-        let is = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(_) => "integer",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        if !types.contains(&is) {
-            return Err(format!("{is}, not {types:?}"));
-        }
-        if let Some(items) = value.as_array() {
-            for item in items {
-                self.holds(&schema["items"], item)?;
-            }
-        }
-        let Some(members) = value.as_object() else {
-            return Ok(());
-        };
-        for required in schema["required"].as_array().into_iter().flatten() {
-            if !members.contains_key(required.as_str().unwrap_or_default()) {
-                return Err(format!("{required} is missing"));
-            }
-        }
-        for (name, member) in members {
-            let property = schema["properties"]
-                .get(name)
-                .ok_or(format!("{name} is not described"))?;
-            self.holds(property, member)
-                .map_err(|wrong| format!("{name}: {wrong}"))?;
-        }
-        Ok(())
     }
 }
 
