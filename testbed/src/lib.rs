@@ -15,12 +15,14 @@ pub mod parts;
 mod proxy;
 pub mod s3;
 pub mod schema;
+mod secret;
 pub mod sshd;
 
 pub use child::{Child, Signal, how_it_ended};
 pub use error::StartError;
 pub use loopback::{free_port, wait_for_http};
 pub use proxy::{Proxy, Traffic};
+pub use secret::token_in;
 
 // The example of the project's front page compiles, too.
 #[cfg(doctest)]
