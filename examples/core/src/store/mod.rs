@@ -228,6 +228,11 @@ impl LoginAttempt {
     }
 }
 
+/// The counter of an address that does not prove to be an app.
+fn client_key(network: &str) -> String {
+    format!("client:{network}")
+}
+
 /// What is known before the password is looked at. The attempt is counted already.
 #[derive(Debug, Clone)]
 pub struct LoginStart {
@@ -405,6 +410,10 @@ pub trait Store: Send + Sync {
         user_id: Option<Uuid>,
         context: Context,
     ) -> Answer<'_, ()>;
+    /// Notes that somebody at `network` did not prove to be this app, if there is one. Nobody is made to
+    /// wait: a secret of 256 bits is not guessed. After the fiftieth time in a quarter of an hour nothing is noted
+    /// for a while, so that nobody fills the audit from outside.
+    fn client_failed(&self, app_id: Uuid, network: String, context: Context) -> Answer<'_, ()>;
     /// Takes the counts back and stores the first refresh token, if what was verified is still so.
     fn login_succeeded(&self, success: LoginSuccess, context: Context) -> Answer<'_, LoginEnd>;
     /// Takes the counts back without a login: the password was right, something else was not.

@@ -147,10 +147,16 @@ async fn every_refusal_is_one_of_rfc_6749() {
         (revoke.0, &revoke.1["error"]),
         (401, &json!("invalid_client"))
     );
+    let noted = || {
+        home.database
+            .number("SELECT count(*) FROM audit WHERE event = 'client.failed'")
+    };
+    assert_eq!(noted(), 1, "the wrong secret");
     home.json(&["apps", "disable", &app_id], "");
     let (status, _) =
         answer(post(&core, "/oauth/token", good, "grant_type=client_credentials").await).await;
     assert_eq!(status, 401, "disabled");
+    assert_eq!(noted(), 2);
 }
 
 #[tokio::test]

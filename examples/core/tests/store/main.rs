@@ -52,4 +52,5 @@ suite! {
     throttle::failures_of_an_account_are_counted_until_it_logs_in,
     throttle::many_at_once_are_counted_one_by_one,
     throttle::an_address_waits_without_locking_accounts,
+    throttle::who_does_not_prove_to_be_an_app_is_noted_so_often_and_no_oftener,
 }

@@ -1,6 +1,6 @@
 //! Counters of failed logins.
 
-use dailey_core::store::LoginStart;
+use dailey_core::store::{Context, LoginStart};
 
 use crate::fixture::{Fixture, USER};
 
@@ -100,4 +100,39 @@ pub(crate) async fn an_address_waits_without_locking_accounts(fixture: Fixture) 
     assert_eq!((start.address_wait, start.account_wait), (None, None));
     fixture.pass(30 * MINUTE);
     assert_eq!(begin(USER).await.address_wait, None);
+}
+
+pub(crate) async fn who_does_not_prove_to_be_an_app_is_noted_so_often_and_no_oftener(
+    fixture: Fixture,
+) {
+    let app_id = fixture.app.app_id;
+    let fail = async |app_id, network: &str| {
+        let context = Context {
+            address: Some(network.to_owned()),
+            ..Context::default()
+        };
+        let failed = fixture
+            .store
+            .client_failed(app_id, network.to_owned(), context);
+        failed.await.unwrap();
+    };
+    let noted = |network: &str| {
+        let lines = fixture.ask(&format!(
+            "SELECT app_id FROM audit WHERE event = 'client.failed' AND address = '{network}'"
+        ));
+        assert!(lines.iter().all(|line| *line == app_id.to_string()));
+        lines.len()
+    };
+    for _ in 0..60 {
+        fail(app_id, "192.0.2.9").await;
+    }
+    assert_eq!(noted("192.0.2.9"), 50);
+    fail(app_id, "192.0.2.10").await;
+    assert_eq!(noted("192.0.2.10"), 1);
+    fixture.pass(16 * MINUTE);
+    fail(app_id, "192.0.2.9").await;
+    assert_eq!(noted("192.0.2.9"), 51);
+    // An id of nobody says nothing of anybody.
+    fail(uuid::Uuid::now_v7(), "192.0.2.11").await;
+    assert_eq!(noted("192.0.2.11"), 0);
 }

@@ -9,7 +9,7 @@ use url::form_urlencoded;
 
 use super::error::OauthError;
 use crate::routes::body;
-use crate::routes::request::parse_id;
+use crate::routes::request::{Caller, parse_id};
 use crate::secret::hash_of_presented;
 use crate::service::Core;
 use crate::store::App;
@@ -21,6 +21,7 @@ const MAX_PARAMETERS: usize = 16;
 /// The form, and the app that sent it: by `Authorization: Basic` or by its parameters, never both (RFC 6749 2.3).
 pub(super) async fn authenticated_form(
     core: &Core,
+    caller: &Caller,
     request: Request,
 ) -> Result<(App, BTreeMap<String, String>), OauthError> {
     if !is_content_type(request.headers(), "application/x-www-form-urlencoded") {
@@ -56,11 +57,16 @@ pub(super) async fn authenticated_form(
         (None, (Some(client_id), Some(secret))) => (client_id.clone(), secret.clone()),
         (None, _) => return Err(OauthError::invalid_client()),
     };
-    let known = parse_id(&client_id).zip(hash_of_presented(&secret));
-    let (app_id, secret) = known.ok_or_else(OauthError::invalid_client)?;
-    let app = core.store.authenticate_app(app_id, secret).await?;
+    let app_id = parse_id(&client_id).ok_or_else(OauthError::invalid_client)?;
+    let app = match hash_of_presented(&secret) {
+        Some(secret) => core.store.authenticate_app(app_id, secret).await?,
+        // What was never a secret is nobody's.
+        None => None,
+    };
     let Some(app) = app else {
         tracing::warn!(%app_id, "an app did not prove who it is");
+        let (network, context) = (caller.network.clone(), caller.context.clone());
+        core.store.client_failed(app_id, network, context).await?;
         return Err(OauthError::invalid_client());
     };
     Ok((app, form))

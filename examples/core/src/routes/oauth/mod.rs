@@ -146,7 +146,7 @@ pub(super) async fn token(
     caller: Caller,
     request: Request,
 ) -> Result<NoCache<Tokens>, OauthError> {
-    let (app, form) = authenticated_form(&core, request).await?;
+    let (app, form) = authenticated_form(&core, &caller, request).await?;
     let requested = form
         .get("scope")
         .map(|scope| Scopes::parse(scope))
@@ -178,7 +178,7 @@ pub(super) async fn revoke(
     caller: Caller,
     request: Request,
 ) -> Result<StatusCode, OauthError> {
-    let (app, form) = authenticated_form(&core, request).await?;
+    let (app, form) = authenticated_form(&core, &caller, request).await?;
     let presented = form
         .get("token")
         .ok_or(OauthError::invalid_request("token is missing"))?;

@@ -17,6 +17,7 @@ use crate::secret::SecretHash;
 use crate::store::occasion::Occasion;
 use crate::store::{
     LoginAttempt, LoginEnd, LoginStart, LoginSuccess, RefreshAttempt, Refreshed, StoreError,
+    client_key,
 };
 use crate::throttle::{ACCOUNT, ADDRESS, Attempt, Counter, Rule};
 
@@ -64,6 +65,24 @@ pub(super) async fn failed_attempt(
         if counter.locked_until > occasion.now {
             audit(connection, event, user_id, app_id, occasion).await?;
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn failed_client(
+    connection: &mut Conn,
+    app_id: Uuid,
+    network: &str,
+    occasion: &Occasion,
+) -> Result<(), StoreError> {
+    let is_there = apps::get(connection, app_id).await?.is_some();
+    let key = client_key(network);
+    if is_there
+        && count(connection, &key, ADDRESS, occasion.now)
+            .await?
+            .is_none()
+    {
+        audit(connection, "client.failed", None, Some(app_id), occasion).await?;
     }
     Ok(())
 }

@@ -330,6 +330,14 @@ impl Store for MysqlStore {
         })
     }
 
+    fn client_failed(&self, app_id: Uuid, network: String, context: Context) -> Answer<'_, ()> {
+        transaction!(self, |connection, now| {
+            let occasion = Occasion::new(context.clone(), now);
+            let network = &network;
+            async move { logins::failed_client(connection, app_id, network, &occasion).await }
+        })
+    }
+
     fn login_succeeded(&self, success: LoginSuccess, context: Context) -> Answer<'_, LoginEnd> {
         transaction!(self, |connection, now| {
             let occasion = Occasion::new(context.clone(), now);

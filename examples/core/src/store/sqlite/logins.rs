@@ -10,6 +10,7 @@ use crate::scope::Scopes;
 use crate::secret::SecretHash;
 use crate::store::{
     LoginAttempt, LoginEnd, LoginStart, LoginSuccess, RefreshAttempt, Refreshed, StoreError,
+    client_key,
 };
 use crate::throttle::{ACCOUNT, ADDRESS, Attempt, Counter, Rule};
 
@@ -58,6 +59,19 @@ pub(super) fn failed_attempt(
         if counter.locked_until > occasion.now {
             note(event)?;
         }
+    }
+    Ok(())
+}
+
+pub(super) fn failed_client(
+    connection: &Connection,
+    app_id: Uuid,
+    network: &str,
+    occasion: &Occasion,
+) -> Result<(), StoreError> {
+    let is_there = apps::get(connection, app_id)?.is_some();
+    if is_there && count(connection, &client_key(network), ADDRESS, occasion.now)?.is_none() {
+        audit(connection, "client.failed", None, Some(app_id), occasion)?;
     }
     Ok(())
 }

@@ -297,6 +297,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn client_failed(&self, app_id: Uuid, network: String, context: Context) -> Answer<'_, ()> {
+        self.transaction(move |transaction, now| {
+            logins::failed_client(transaction, app_id, &network, &Occasion::new(context, now))
+        })
+    }
+
     fn login_succeeded(&self, success: LoginSuccess, context: Context) -> Answer<'_, LoginEnd> {
         self.transaction(move |transaction, now| {
             logins::succeeded(transaction, &success, &Occasion::new(context, now))
