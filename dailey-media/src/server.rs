@@ -23,7 +23,7 @@ use crate::pseudonym::Pseudonyms;
 use crate::quota::{Quotas, Writers};
 use crate::rate::RateLimits;
 use crate::readiness::Readiness;
-use crate::routes::{self, App, Draining};
+use crate::routes::{self, App, Draining, Parts};
 use crate::settings::{LinkSecret, Settings, StorageSettings};
 use crate::storage::{self, OpenError, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
@@ -32,6 +32,10 @@ use crate::uploads::{Uploads, sweep_for_ever};
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
 const LAME_DUCK: Duration = Duration::from_secs(5);
+
+/// Tokens that were verified lately and need not be again for a minute: a page's many requests bear
+/// the same one.
+const TOKENS_REMEMBERED: usize = 4096;
 
 /// How often what nobody needs any more is removed.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
@@ -107,7 +111,11 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
     // First of all, so that whoever forgot to stop the old one reads that.
     let listener = listen::bind(settings.address).await?;
 
-    let verifier = settings.verifier.builder().build()?;
+    let verifier = settings
+        .verifier
+        .builder()
+        .token_cache(TOKENS_REMEMBERED)
+        .build()?;
     let draining = Draining::default();
     let Service {
         router,
@@ -199,7 +207,7 @@ async fn service(
     let uploads = Uploads::new(Arc::clone(&storage), changes.clone(), expiry);
     let limits = RateLimits::new(settings.rate_limit);
     let pseudonyms = Pseudonyms::new(&link_secret);
-    let app = App {
+    let app = App::new(Parts {
         access: Access::new(verifier, audiences, limits, pseudonyms),
         readiness: Readiness::new(Arc::clone(&storage), own.clone()),
         storage: Arc::clone(&storage),
@@ -217,7 +225,7 @@ async fn service(
         ),
         draining,
         metrics: own,
-    };
+    });
     let cors = Cors::new(settings.origins.clone())
         .request_headers(REQUEST_HEADERS)
         .request_header_prefix("x-meta-");

@@ -12,6 +12,7 @@ mod uploads;
 mod validate;
 mod writing;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,9 +46,13 @@ const OBJECTS: &str = "/api/media/";
 /// Largest JSON body: a batch of 1000 keys of 255 bytes.
 pub(crate) const MAX_JSON_BYTES: usize = 256 * 1024;
 
-/// What every route may use.
+/// What every route may use. Cloned for each request, so it is one pointer.
 #[derive(Clone, Debug)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(crate) access: Access,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) changes: Changes,
@@ -59,6 +64,20 @@ pub(crate) struct App {
     pub(crate) draining: Draining,
     pub(crate) readiness: Readiness,
     pub(crate) metrics: MediaMetrics,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 /// Whether the service is about to end. All clones tell the same.

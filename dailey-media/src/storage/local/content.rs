@@ -1,5 +1,5 @@
-//! An opened object's bytes as a response body: one bounded read ahead of the client, each off
-//! the async threads.
+//! An opened object's bytes as a response body: one bounded read ahead of the client, off the async
+//! threads where it may wait for the disk.
 
 use std::fs::File;
 use std::io;
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
+use super::opening;
 use crate::storage::Content;
 
 /// Bytes of one read.
@@ -54,6 +55,36 @@ struct FileBody {
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
+impl FileBody {
+    /// The next bytes, if they are in memory.
+    fn next_at_hand(&self) -> Option<Bytes> {
+        if self.reading.is_some() {
+            return None;
+        }
+        opening::bytes_at_hand(&self.file, self.next_length().ok()?, self.left.start)
+    }
+
+    /// The next bytes, read on a thread that may wait for the disk.
+    fn poll_next_from_disk(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let (file, length, start) = (Arc::clone(&self.file), self.next_length(), self.left.start);
+        let reading = self.reading.get_or_insert_with(|| {
+            tokio::task::spawn_blocking(move || {
+                let mut chunk = vec![0; length?];
+                file.read_exact_at(&mut chunk, start)?;
+                Ok(chunk.into())
+            })
+        });
+        let read = ready!(Pin::new(reading).poll(context));
+        self.reading = None;
+        Poll::Ready(read.map_err(io::Error::other).flatten())
+    }
+
+    fn next_length(&self) -> io::Result<usize> {
+        let length = CHUNK_BYTES.min(self.left.end - self.left.start);
+        usize::try_from(length).map_err(io::Error::other)
+    }
+}
+
 impl http_body::Body for FileBody {
     type Data = Bytes;
     type Error = io::Error;
@@ -65,18 +96,10 @@ impl http_body::Body for FileBody {
         if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        let (file, start) = (Arc::clone(&self.file), self.left.start);
-        let length = CHUNK_BYTES.min(self.left.end - start);
-        let reading = self.reading.get_or_insert_with(|| {
-            tokio::task::spawn_blocking(move || {
-                let mut chunk = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-                file.read_exact_at(&mut chunk, start)?;
-                Ok(chunk.into())
-            })
-        });
-        let read = ready!(Pin::new(reading).poll(context));
-        self.reading = None;
-        let chunk = read.map_err(io::Error::other).flatten();
+        let chunk = match self.next_at_hand() {
+            Some(chunk) => Ok(chunk),
+            None => ready!(self.poll_next_from_disk(context)),
+        };
         if let Ok(chunk) = &chunk {
             self.left.start += chunk.len() as u64;
         } else {

@@ -4,7 +4,7 @@
 //! that matters gives the page in order and stops when it is full.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::layout::Name;
-use super::object_file;
+use super::opening;
 use crate::key::ObjectKey;
 use crate::storage::{Depth, ListQuery, Page, StorageError};
 
@@ -162,21 +162,19 @@ impl Walk<'_> {
         if self.is_full() {
             return Ok(Step::Full);
         }
-        let file = match File::open(path) {
-            Ok(file) => file,
+        let found = match opening::object(path) {
+            Ok(Some(object)) => Some(object),
             // Deleted since the folder was read.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Step::On),
-            Err(error) => return Err(error.into()),
-        };
-        self.passed = Some(key.as_str().to_owned());
-        match object_file::read(&file, object_file::RECORD_TAIL_BYTES) {
-            Ok(read) => self.page.objects.push((key, read.object)),
+            Ok(None) => return Ok(Step::On),
             // One must not hide all others. No key in the log: it is the user's.
             Err(StorageError::Damaged(reason)) => {
                 tracing::warn!(reason, "a stored object is damaged; a list leaves it out");
+                None
             }
             Err(error) => return Err(error),
-        }
+        };
+        self.passed = Some(key.as_str().to_owned());
+        self.page.objects.extend(found.map(|object| (key, object)));
         Ok(Step::On)
     }
 
@@ -273,6 +271,9 @@ fn entries(folder: &Path) -> io::Result<Option<fs::ReadDir>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
+    use super::super::object_file;
     use super::*;
     use crate::description::Description;
     use crate::digest::Sha256;

@@ -5,6 +5,7 @@ mod durable;
 mod layout;
 mod listing;
 mod object_file;
+mod opening;
 mod resumable;
 mod upload;
 
@@ -20,13 +21,12 @@ use tokio::sync::Semaphore;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::layout::{path_of, texts_of};
 
-use self::content::{Stored, Whole};
 use self::layout::Layout;
 use self::listing::{Budget, Waiting};
 use self::upload::{Draft, LocalUpload};
 use super::{
-    Content, Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage,
-    StorageError, Target, Upload,
+    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
+    Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -135,15 +135,24 @@ fn prepare(layout: &Layout) -> Result<File, OpenError> {
 impl Storage for LocalStorage {
     fn stat<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Object>> {
         let path = self.inner.layout.object(at);
-        Box::pin(
-            self.inner
-                .blocking(move |store| store.found(read_object(&path)?)),
-        )
+        Box::pin(async move {
+            if let Some(object) = opening::object_at_hand(&path) {
+                return Ok(Some(object));
+            }
+            let found = move |store: &Inner| store.found(opening::object(&path)?);
+            self.inner.blocking(found).await
+        })
     }
 
     fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>> {
         let path = self.inner.layout.object(at);
-        Box::pin(self.inner.blocking(move |store| store.found(open(&path)?)))
+        Box::pin(async move {
+            if let Some(opened) = opening::opened_at_hand(&path) {
+                return Ok(Some(opened));
+            }
+            let found = move |store: &Inner| store.found(opening::opened(&path)?);
+            self.inner.blocking(found).await
+        })
     }
 
     fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>> {
@@ -270,7 +279,7 @@ enum Current {
 
 impl Current {
     fn read(path: &Path) -> Result<Self, StorageError> {
-        match read_object(path) {
+        match opening::object(path) {
             Ok(None) => Ok(Self::Absent),
             Ok(Some(object)) => Ok(Self::Object(Box::new(object))),
             Err(StorageError::Damaged(_)) => Ok(Self::Damaged),
@@ -291,38 +300,6 @@ impl Current {
             Self::Object(object) => Some(*object),
             Self::Absent | Self::Damaged => None,
         }
-    }
-}
-
-fn read_object(path: &Path) -> Result<Option<Object>, StorageError> {
-    let Some(file) = open_file(path)? else {
-        return Ok(None);
-    };
-    let read = object_file::read(&file, object_file::RECORD_TAIL_BYTES)?;
-    Ok(Some(read.object))
-}
-
-fn open(path: &Path) -> Result<Option<Opened>, StorageError> {
-    let Some(file) = open_file(path)? else {
-        return Ok(None);
-    };
-    let object_file::Read { object, mut tail } = object_file::read(&file, object_file::TAIL_BYTES)?;
-    let is_whole = file.metadata()?.len() == tail.len() as u64;
-    let content: Box<dyn Content> = match usize::try_from(object.size) {
-        Ok(size) if is_whole => {
-            tail.truncate(size);
-            Box::new(Whole(tail.into()))
-        }
-        _ => Box::new(Stored(file)),
-    };
-    Ok(Some(Opened { object, content }))
-}
-
-fn open_file(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -9,7 +9,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -44,7 +43,12 @@ pub(super) struct Read {
     pub(super) object: Object,
     /// The end of the file: at least as many bytes as asked for, or the whole file.
     pub(super) tail: Vec<u8>,
+    /// Whether that is the whole file.
+    pub(super) is_whole: bool,
 }
+
+/// Fills the bytes from the file, beginning at this place in it.
+pub(super) type ReadAt = fn(&File, &mut [u8], u64) -> io::Result<()>;
 
 /// Adds record and footer behind the bytes.
 pub(super) fn finish(file: &mut File, object: &Object) -> io::Result<()> {
@@ -72,12 +76,12 @@ pub(super) fn finish(file: &mut File, object: &Object) -> io::Result<()> {
 }
 
 /// Reads and checks a file's record.
-pub(super) fn read(file: &File, tail_bytes: u64) -> Result<Read, StorageError> {
+pub(super) fn read(file: &File, tail_bytes: u64, at: ReadAt) -> Result<Read, StorageError> {
     let file_bytes = file.metadata()?.len();
-    let mut tail = read_tail(file, file_bytes, tail_bytes)?;
+    let mut tail = read_tail(file, file_bytes, tail_bytes, at)?;
     let mut record_bytes = record_length(&tail)?;
     if record_bytes + FOOTER_BYTES > tail.len() {
-        tail = read_tail(file, file_bytes, (record_bytes + FOOTER_BYTES) as u64)?;
+        tail = read_tail(file, file_bytes, (record_bytes + FOOTER_BYTES) as u64, at)?;
         record_bytes = record_length(&tail)?;
     }
     let damaged = StorageError::Damaged;
@@ -100,14 +104,18 @@ pub(super) fn read(file: &File, tail_bytes: u64) -> Result<Read, StorageError> {
     if object.size + (record_bytes + FOOTER_BYTES) as u64 != file_bytes {
         return Err(damaged("its length is wrong"));
     }
-    Ok(Read { object, tail })
+    Ok(Read {
+        object,
+        is_whole: tail.len() as u64 == file_bytes,
+        tail,
+    })
 }
 
-fn read_tail(file: &File, file_bytes: u64, wanted: u64) -> io::Result<Vec<u8>> {
+fn read_tail(file: &File, file_bytes: u64, wanted: u64, at: ReadAt) -> io::Result<Vec<u8>> {
     let length = wanted.min(file_bytes);
     // At most TAIL_BYTES or a record: fits.
     let mut tail = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    file.read_exact_at(&mut tail, file_bytes - length)?;
+    at(file, &mut tail, file_bytes - length)?;
     Ok(tail)
 }
 
