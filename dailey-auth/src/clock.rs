@@ -5,6 +5,9 @@ use std::pin::Pin;
 use std::time::Instant;
 use std::time::{Duration, SystemTime};
 
+#[cfg(target_os = "linux")]
+use rustix::time::{ClockId, clock_gettime};
+
 /// Where a verifier takes the time from.
 ///
 /// Two clocks, because they answer two questions: token times are wall-clock times, while the
@@ -25,6 +28,9 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// The machine's clocks: the default.
+///
+/// The wall-clock time is that of the kernel's last tick (on Linux: at most 10 ms ago), which a
+/// verification need not wait for; token times are whole seconds and have a leeway.
 ///
 /// Monotonic time goes on while the machine is suspended (on Linux), so that a key set does not
 /// stay young in its sleep.
@@ -51,21 +57,61 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
+    #[cfg(target_os = "linux")]
+    fn now(&self) -> SystemTime {
+        // A set clock may stand before 1970.
+        since_zero(ClockId::RealtimeCoarse)
+            .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since))
+            .unwrap_or_else(SystemTime::now)
+    }
+
+    #[cfg(not(target_os = "linux"))]
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
 
     #[cfg(target_os = "linux")]
     fn monotonic(&self) -> Duration {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        // Time since the machine started is neither negative nor more than a second's nanoseconds.
-        let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-        let nanos = u32::try_from(now.tv_nsec).unwrap_or_default();
-        Duration::new(seconds, nanos)
+        // Time since the machine started is not negative.
+        since_zero(ClockId::Boottime).unwrap_or_default()
     }
 
     #[cfg(not(target_os = "linux"))]
     fn monotonic(&self) -> Duration {
         self.origin.elapsed()
+    }
+}
+
+/// What this clock shows; `None` for a time before its zero.
+#[cfg(target_os = "linux")]
+fn since_zero(clock: ClockId) -> Option<Duration> {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_that_of_the_machine_but_for_a_tick() {
+        // Generous: a machine that is shared may be late.
+        let tick = Duration::from_millis(500);
+        for _ in 0..1000 {
+            let before = SystemTime::now();
+            let told = SystemClock::new().now();
+            assert!(told <= SystemTime::now());
+            assert!(told + tick >= before, "{told:?} {before:?}");
+        }
+    }
+
+    #[test]
+    fn monotonic_time_passes_and_never_goes_back() {
+        let clock = SystemClock::new();
+        let (started, first) = (std::time::Instant::now(), clock.monotonic());
+        std::thread::sleep(Duration::from_millis(5));
+        let passed = clock.monotonic().saturating_sub(first);
+        assert!(passed >= Duration::from_millis(5) && passed <= started.elapsed());
     }
 }

@@ -117,11 +117,8 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
         .token_cache(TOKENS_REMEMBERED)
         .build()?;
     let draining = Draining::default();
-    let Service {
-        router,
-        storage,
-        uploads,
-    } = service(settings, verifier.clone(), draining.clone()).await?;
+    let service = service(settings, verifier.clone(), draining.clone()).await?;
+    let router = service.router(settings);
 
     let environment = settings.environment();
     tracing::info!(address = %settings.address, %environment, "listening");
@@ -145,8 +142,8 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
             tracing::info!(?drained, "stopped");
         }
         () = refreshing => {}
-        () = sweep(&*storage) => {}
-        () = sweep_for_ever(uploads) => {}
+        () = sweep(&*service.storage) => {}
+        () = sweep_for_ever(service.uploads) => {}
     }
     Ok(())
 }
@@ -159,14 +156,40 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
 #[doc(hidden)]
 pub async fn with_verifier(settings: &Settings, verifier: Verifier) -> Result<Router, StartError> {
     let service = service(settings, verifier, Draining::default()).await?;
-    Ok(service.router)
+    Ok(service.router(settings))
 }
 
-/// The routes with all that is around them, and what they work on.
+/// The routes of [`with_verifier`] with nothing around them, to measure what the layers cost. Not a
+/// promise of this crate.
+///
+/// # Errors
+/// As [`with_verifier`].
+#[doc(hidden)]
+pub async fn without_layers(settings: &Settings, verifier: Verifier) -> Result<Router, StartError> {
+    let service = service(settings, verifier, Draining::default()).await?;
+    Ok(service.routes)
+}
+
+/// The routes, and what they work on.
 struct Service {
-    router: Router,
+    routes: Router,
+    metrics: Metrics,
     storage: Arc<dyn Storage>,
     uploads: Uploads,
+}
+
+impl Service {
+    /// The routes with all that is around them.
+    fn router(&self, settings: &Settings) -> Router {
+        let cors = Cors::new(settings.origins.clone())
+            .request_headers(REQUEST_HEADERS)
+            .request_header_prefix("x-meta-");
+        Stack::new(self.metrics.clone())
+            .trusted_proxies(settings.trusted_proxies.clone())
+            .cors(cors)
+            .edge(edge(settings))
+            .around(self.routes.clone())
+    }
 }
 
 /// The document of the API, for tests that hold answers to it. Not a promise of this crate.
@@ -226,17 +249,9 @@ async fn service(
         draining,
         metrics: own,
     });
-    let cors = Cors::new(settings.origins.clone())
-        .request_headers(REQUEST_HEADERS)
-        .request_header_prefix("x-meta-");
-    let inside = routes::router(app, &metrics);
-    let router = Stack::new(metrics)
-        .trusted_proxies(settings.trusted_proxies.clone())
-        .cors(cors)
-        .edge(edge(settings))
-        .around(inside);
     Ok(Service {
-        router,
+        routes: routes::router(app, &metrics),
+        metrics,
         storage,
         uploads,
     })

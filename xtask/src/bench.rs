@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use crate::process::Run;
+use crate::services::{CORE, MEDIA};
 use crate::setup;
 use crate::stop::{Interrupt, Outcome, Stop};
 use crate::terminal::Terminal;
@@ -21,7 +22,10 @@ const ROUNDS: &str = "25";
 const PEERS: &str = "peers";
 
 /// Those of `benches/benches`.
-const OURS: [&str; 3] = ["verify", "token_cache", "refresh"];
+const OURS: [&str; 4] = ["verify", "token_cache", "refresh", SERVICES];
+
+/// The one that starts the services themselves.
+const SERVICES: &str = "services";
 
 /// Runs one, or all.
 pub(crate) fn run(
@@ -64,6 +68,12 @@ impl Bench<'_> {
             let mut command = self.workspace.cargo();
             command.args(["bench", "--package", "benches", "--no-run"]);
             self.succeed("building the benches", command)?;
+        }
+        if chosen(SERVICES) {
+            let mut command = self.workspace.cargo();
+            command.args(["build", "--release", "--bins"]);
+            command.args(["--package", CORE, "--package", MEDIA]);
+            self.succeed("building the services", command)?;
         }
         let peers = if chosen(PEERS) {
             Some(self.peers()?)

@@ -68,7 +68,7 @@ enum Command {
     /// printed, the same with plots is target/bench-report/index.html.
     #[command(verbatim_doc_comment)]
     Bench {
-        /// One of them: verify, `token_cache`, refresh, peers; all of them when left out
+        /// One of them: verify, `token_cache`, refresh, services, peers; all of them when left out
         name: Option<String>,
     },
     /// Feeds the targets in fuzz/ with whatever libFuzzer thinks of, on as many processors as there are

@@ -14,6 +14,7 @@ mod s3s_fs;
 mod sshd;
 mod systemd;
 mod unpacked;
+mod wrk;
 
 pub use cache::cache_folder;
 pub use chromium::ChromiumPart;
@@ -25,6 +26,7 @@ pub use s3s_fs::S3sFsPart;
 pub use sshd::SshdPart;
 pub use systemd::SystemdPart;
 pub use unpacked::Unpacked;
+pub use wrk::WrkPart;
 
 use std::io;
 use std::path::{Path, PathBuf};
