@@ -232,6 +232,7 @@ impl RouteMetrics {
 
 fn counted(body: Body, counter: &Counter) -> Body {
     match body.size_hint().exact() {
+        Some(0) => body,
         Some(bytes) if bytes <= SMALL_BODY_BYTES => {
             counter.inc_by(bytes);
             body

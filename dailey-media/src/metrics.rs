@@ -7,6 +7,8 @@
 //! | `dailey_media_storage_usable` | gauge | 1 after a proof that the store can be written and read |
 //! | `dailey_media_limiter_refusals_total{policy}` | counter | requests beyond a rate, by its name |
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use dailey_http::metrics::Registry;
 use dailey_http::problem::ProblemCode;
@@ -30,7 +32,10 @@ const PROBE_FAILED: &str = "probe_failed";
 
 /// DMAPI's own counts. All clones count together.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct MediaMetrics {
+pub(crate) struct MediaMetrics(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
     storage_errors: Family<CodeLabels, Counter>,
     storage_usable: Gauge,
     limiter_refusals: Family<PolicyLabels, Counter>,
@@ -50,28 +55,29 @@ impl MediaMetrics {
     /// Every series is there from the start, at zero: a rate over it has a beginning.
     pub(crate) fn register(&self, registry: &mut Registry) {
         for code in STORAGE_CODES.into_iter().chain([PROBE_FAILED]) {
-            drop(self.storage_errors.get_or_create(&CodeLabels { code }));
+            drop(self.0.storage_errors.get_or_create(&CodeLabels { code }));
         }
         for policy in rate::POLICIES {
             drop(
-                self.limiter_refusals
+                self.0
+                    .limiter_refusals
                     .get_or_create(&PolicyLabels { policy }),
             );
         }
         registry.register(
             "dailey_media_storage_errors",
             "Requests that the store failed, and its failed proofs",
-            self.storage_errors.clone(),
+            self.0.storage_errors.clone(),
         );
         registry.register(
             "dailey_media_storage_usable",
             "Whether the store passed its last proof",
-            self.storage_usable.clone(),
+            self.0.storage_usable.clone(),
         );
         registry.register(
             "dailey_media_limiter_refusals",
             "Requests beyond a rate",
-            self.limiter_refusals.clone(),
+            self.0.limiter_refusals.clone(),
         );
     }
 
@@ -81,22 +87,23 @@ impl MediaMetrics {
             return;
         };
         if STORAGE_CODES.contains(&code) {
-            self.storage_errors
+            self.0
+                .storage_errors
                 .get_or_create(&CodeLabels { code })
                 .inc();
         }
         if let Some(policy) = policy {
             let labels = PolicyLabels { policy };
-            self.limiter_refusals.get_or_create(&labels).inc();
+            self.0.limiter_refusals.get_or_create(&labels).inc();
         }
     }
 
     /// A proof of the store ended.
     pub(crate) fn probed(&self, good: bool) {
-        self.storage_usable.set(i64::from(good));
+        self.0.storage_usable.set(i64::from(good));
         if !good {
             let labels = CodeLabels { code: PROBE_FAILED };
-            self.storage_errors.get_or_create(&labels).inc();
+            self.0.storage_errors.get_or_create(&labels).inc();
         }
     }
 }
