@@ -87,6 +87,10 @@ fn ninety_mebibytes_go_up_and_come_back_whole_and_in_part() {
                 format!("bytes {from}-{to}/{}", body.len())
             );
             assert_eq!(part.bytes().await.unwrap(), body[from..=to]);
+            let list = client.get(format!("{MEDIA}/api/media?prefix=films/"));
+            let list = list.bearer_auth(&token).send().await.unwrap();
+            assert_eq!(list.status(), StatusCode::OK);
+            assert!(list.text().await.unwrap().contains("films/large.bin"));
             // Above what DMAPI takes it is DMAPI's answer.
             let more = vec![0; (95 << 20) + 1];
             let answer = client.put(&url).bearer_auth(&token).body(more).send().await;
