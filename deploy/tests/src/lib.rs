@@ -11,6 +11,7 @@
 //! | [`operator`] | who follows `docs/operate.md` on an empty machine |
 //! | [`page`] | the pages of `docs/`, their blocks run in one shell |
 //! | [`recorder`] | a service that keeps what it is sent, byte by byte |
+//! | [`store`] | an S3 store somewhere in the internet |
 //! | [`visitor`] | a client that comes through Cloudflare |
 //! | [`wire`] | one TLS connection, byte by byte |
 
@@ -24,6 +25,7 @@ pub mod page;
 pub mod programs;
 pub mod recorder;
 pub mod services;
+pub mod store;
 pub mod visitor;
 pub mod wire;
 pub mod world;

@@ -1,7 +1,7 @@
 //! Whoever types the blocks of `docs/operate.md` on an empty machine, as root.
 //!
 //! What Debian would have beside the programs of this workspace is put where they find it: nginx, pm2, and in the
-//! place of systemd a script that knows one thing.
+//! place of systemd a script that knows two things.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,6 +19,9 @@ use crate::world::World;
 
 /// The page.
 pub const PAGE: &str = "docs/operate.md";
+
+/// The section for a deployment that has its data elsewhere: it is not for the machine of the others.
+pub const TWO_OF_EACH: &str = "Two of each";
 
 /// Where programs that a Debian would have are put.
 const TOOLS: &str = "/opt/tools";
@@ -139,7 +142,7 @@ fn tools() {
     );
     write(
         "systemctl",
-        "#!/bin/sh\n[ \"$*\" = 'restart nginx' ] || { echo \"systemctl $*: not here\" >&2; exit 1; }\nexec nginx\n",
+        "#!/bin/sh\ncase $* in\n'restart nginx') exec nginx;;\n'reload nginx') exec nginx -s reload;;\nesac\necho \"systemctl $*: not here\" >&2\nexit 1\n",
     );
     // What Debian's package makes.
     fs::create_dir_all("/etc/nginx").unwrap();
