@@ -50,11 +50,15 @@ function program(name, script, args, env, rest) {
   };
 }
 
-const programs = [
-  // Core reads its own, again on SIGHUP; what came through here would win over it.
-  program("core", "dailey-core", "serve", {}, { max_memory_restart: "512M" }),
-  program("dmapi", "dailey-media", "serve", settings("dmapi"), { max_memory_restart: "1G" }),
-];
+// Core reads its settings itself, again on SIGHUP; what came through here would win over them.
+const core = (name) => program(name, "dailey-core", "serve", {}, { max_memory_restart: "512M" });
+const dmapi = (name) => program(name, "dailey-media", "serve", settings(name), { max_memory_restart: "1G" });
+
+const programs = [core("core"), dmapi("dmapi")];
+
+// A second one, where there are settings for it.
+if (fs.existsSync(path.join(home, "core-2", ".env"))) programs.push(core("core-2"));
+if (fs.existsSync(path.join(home, "dmapi-2", ".env"))) programs.push(dmapi("dmapi-2"));
 
 // Only where there are two database servers to compare.
 if (fs.existsSync(path.join(home, "core-replica-health", ".env"))) {

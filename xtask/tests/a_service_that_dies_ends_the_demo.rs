@@ -1,14 +1,20 @@
-//! A service that is killed in the middle of the demo ends it with a plain reason, and nothing is left.
+//! A service that is killed in the middle of the demo ends it with a plain reason, and nothing is left; and the whole
+//! of the demo is what the front page shows of it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use deploy_tests::page::{assert_said, blocks};
+
 /// The build in between may be a first one.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
 
 const POLL: Duration = Duration::from_millis(10);
+
+/// How the transcript on the front page begins.
+const DEMO: &str = "$ cargo xtask demo --once\n";
 
 #[test]
 fn killing_core_in_the_middle_ends_the_demo_with_the_reason() {
@@ -59,6 +65,12 @@ fn ctrl_c_while_serving_ends_everything_in_order() {
     assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
     assert!(ended.output.contains("steps went well"), "{}", ended.output);
     assert_eq!(testbed::token_in(&ended.output), None);
+    // The one run from its first step to its last: with `--once` only the lines between the last two differ.
+    let shown = blocks("README.md")
+        .into_iter()
+        .find_map(|block| Some(block.text.strip_prefix(DEMO)?.to_owned()))
+        .expect("README.md shows a run of the demo");
+    assert_said(&ended.output, &shown);
 }
 
 #[test]

@@ -60,6 +60,11 @@ impl Deployment {
 impl Edge {
     /// Puts the files where they belong and starts both.
     pub fn start(world: &World) -> Self {
+        Self::start_with(world, || {})
+    }
+
+    /// The same, with a change to the files in between.
+    pub fn start_with(world: &World, change: impl FnOnce()) -> Self {
         let part = NginxPart::find().unwrap_or_else(|error| panic!("{error}"));
         let folder = PathBuf::from("/srv/edge");
         fs::create_dir_all(&folder).unwrap();
@@ -74,6 +79,7 @@ impl Edge {
         origin_ca.server(&NAMES).write(tls, "origin");
         fs::write(tls.join("edge-ca.pem"), edge_ca.pem()).unwrap();
         install();
+        change();
         let mut origin = world.on_machine("sh");
         let script = folder.join("nginx");
         fs::write(&script, part.script()).unwrap();
@@ -140,11 +146,11 @@ pub fn own_users() -> bool {
         != Some("1")
 }
 
-fn start(name: &str, command: Command, folder: &Path) -> Child {
+pub(crate) fn start(name: &str, command: Command, folder: &Path) -> Child {
     Child::start(name, command, &folder.join(format!("{name}.log"))).unwrap()
 }
 
-fn wait(child: &mut Child, address: std::net::Ipv4Addr) {
+pub(crate) fn wait(child: &mut Child, address: std::net::Ipv4Addr) {
     let started = Instant::now();
     while std::net::TcpStream::connect((address, 443)).is_err() {
         assert!(child.exited().is_none(), "{}", child.log_tail(20));

@@ -8,8 +8,11 @@
 //! | [`certificates`] | the authorities and certificates of a deployment |
 //! | [`services`] | Core and DMAPI in production on the machine |
 //! | [`edge`] | nginx with the files of `deploy/nginx`, and a stand-in for Cloudflare in front of it |
+//! | [`operator`] | who follows `docs/operate.md` on an empty machine |
 //! | [`page`] | the pages of `docs/`, their blocks run in one shell |
 //! | [`recorder`] | a service that keeps what it is sent, byte by byte |
+//! | [`store`] | an S3 store somewhere in the internet |
+//! | [`visitor`] | a client that comes through Cloudflare |
 //! | [`wire`] | one TLS connection, byte by byte |
 
 #![forbid(unsafe_code)]
@@ -17,10 +20,13 @@
 
 pub mod certificates;
 pub mod edge;
+pub mod operator;
 pub mod page;
 pub mod programs;
 pub mod recorder;
 pub mod services;
+pub mod store;
+pub mod visitor;
 pub mod wire;
 pub mod world;
 

@@ -1,7 +1,7 @@
 //! The pages of `docs/`: their fenced blocks, run in order in one shell.
 //!
 //! ```` ```sh ```` is run and must succeed, ```` ```sh fails ```` must not. A ```` ```text ```` block is what the block before it must
-//! have printed, line by line, where `…` stands for anything. Other languages are the test's own business.
+//! have printed, line by line, where `…` stands for anything, and alone for any lines. Other languages are the test's own business.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -43,14 +43,23 @@ pub fn blocks(page: &str) -> Vec<Block> {
 /// Demands that `said` has these lines, in order, and no others.
 #[track_caller]
 pub fn assert_said(said: &str, expected: &str) {
-    let (said_lines, expected_lines): (Vec<_>, Vec<_>) =
-        (said.lines().collect(), expected.lines().collect());
-    let same = said_lines.len() == expected_lines.len()
-        && said_lines
-            .iter()
-            .zip(&expected_lines)
-            .all(|(said, expected)| fits(said, expected));
-    assert!(same, "the page says\n{expected}\nand this came\n{said}");
+    let said_lines: Vec<&str> = said.lines().collect();
+    let expected_lines: Vec<&str> = expected.lines().collect();
+    assert!(
+        all_fit(&said_lines, &expected_lines),
+        "the page says\n{expected}\nand this came\n{said}"
+    );
+}
+
+/// Whether lines are as expected, a line `…` being any number of them.
+fn all_fit(said: &[&str], expected: &[&str]) -> bool {
+    match expected.split_first() {
+        None => said.is_empty(),
+        Some((&"…", rest)) => (0..=said.len()).any(|skipped| all_fit(&said[skipped..], rest)),
+        Some((line, rest)) => said
+            .split_first()
+            .is_some_and(|(first, others)| fits(first, line) && all_fit(others, rest)),
+    }
 }
 
 /// Whether a line is as expected, `…` being anything.
@@ -155,7 +164,7 @@ impl Drop for Shell {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shell, fits};
+    use super::{Shell, all_fit, fits};
     use std::process::Command;
 
     #[test]
@@ -169,6 +178,24 @@ mod tests {
             ("a process 12", "process …", false),
         ] {
             assert_eq!(fits(line, expected), good, "{line} / {expected}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_dots_alone_is_any_lines() {
+        let said = ["a", "b", "c"];
+        for (expected, good) in [
+            (&["a", "b", "c"][..], true),
+            (&["a", "…", "c"], true),
+            (&["…", "a", "…", "b", "c", "…"], true),
+            (&["…"], true),
+            (&["a", "c"], false),
+            (&["a", "b"], false),
+            (&["…", "b"], false),
+            (&["b", "…"], false),
+            (&["…", "c", "…", "b", "…"], false),
+        ] {
+            assert_eq!(all_fit(&said, expected), good, "{expected:?}");
         }
     }
 

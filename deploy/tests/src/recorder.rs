@@ -13,6 +13,8 @@ pub enum Manner {
     Answers,
     /// Nothing, ever.
     Stalls,
+    /// Nothing: the connection ends when a request has come, body and all.
+    Breaks,
 }
 
 /// A listening recorder. It ends with the test.
@@ -22,9 +24,13 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Listens on the machine.
+    /// Listens on the machine where the first Core or DMAPI does.
     pub fn start(world: &World, port: u16, manner: Manner) -> Self {
-        let address = (Ipv4Addr::LOCALHOST, port);
+        Self::start_at(world, (Ipv4Addr::LOCALHOST, port), manner)
+    }
+
+    /// Listens on the machine.
+    pub fn start_at(world: &World, address: (Ipv4Addr, u16), manner: Manner) -> Self {
         let listener = world.at_machine(|| TcpListener::bind(address).unwrap());
         let recorder = Self {
             heads: Arc::default(),
@@ -63,6 +69,9 @@ fn serve(mut stream: TcpStream, heads: &Mutex<Vec<String>>, manner: Manner) {
                 }
             }
             bytes.drain(..left);
+            if manner == Manner::Breaks {
+                return;
+            }
             if manner == Manner::Answers {
                 let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nrecorded\n";
                 if stream.write_all(answer.as_bytes()).is_err() {

@@ -22,6 +22,9 @@ pub const CLOUDFLARE: Ipv4Addr = Ipv4Addr::new(173, 245, 48, 1);
 /// The machine.
 pub const MACHINE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 10);
 
+/// Where a store of objects is that the machine knows as [`crate::store::NAME`].
+pub const STORE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 20);
+
 /// Set where a test runs inside.
 const INSIDE: &str = "DAILEY_DEPLOY_TEST_INSIDE";
 
@@ -37,6 +40,7 @@ on_machine="nsenter --net=/proc/$machine/ns/net"
 ip link add internet type veth peer name cable netns $machine
 ip addr add 203.0.113.9/32 dev internet
 ip addr add 173.245.48.1/32 dev internet
+ip addr add 192.0.2.20/32 dev internet
 ip -6 addr add 2001:db8::9/64 dev internet nodad
 ip link set internet up
 ip route add 198.51.100.10/32 dev internet src 203.0.113.9
@@ -52,7 +56,7 @@ for folder in etc opt usr/local/bin; do
     mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$layers/$folder.new,workdir=$layers/$folder.work" "/$folder"
 done
 for folder in var/lib var/log run srv; do mount -t tmpfs tmpfs "/$folder"; done
-{ cat /etc/hosts; echo '173.245.48.1 core.dailey.cloud media.dailey.cloud'; } > "$layers/hosts"
+{ cat /etc/hosts; echo '173.245.48.1 core.dailey.cloud media.dailey.cloud'; echo '192.0.2.20 store.example.com'; } > "$layers/hosts"
 mount --bind "$layers/hosts" /etc/hosts
 export DAILEY_DEPLOY_TEST_KEEPER=$machine
 exec "$@"
@@ -113,12 +117,16 @@ pub fn in_a_world<F: FnOnce(&World)>(test: F) {
 impl World {
     /// A command on the machine.
     pub fn on_machine(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = Command::new("nsenter");
+        let [enter, network, end] = self.way_in();
+        let mut command = Command::new(enter);
+        command.args([network, end]).arg(program.as_ref());
         command
-            .arg(format!("--net=/proc/{}/ns/net", self.keeper))
-            .arg("--")
-            .arg(program.as_ref());
-        command
+    }
+
+    /// What a command begins with that is to run on the machine.
+    pub fn way_in(&self) -> [String; 3] {
+        let network = format!("--net=/proc/{}/ns/net", self.keeper);
+        ["nsenter".to_owned(), network, "--".to_owned()]
     }
 
     /// Does something in the machine's network: what is bound or connected there stays there.

@@ -1,27 +1,14 @@
 //! Whole ways from a browser to a disk and back: a login, large bodies, ranges, redirects.
 
-use std::time::Duration;
-
 use deploy_tests::edge::Deployment;
 use deploy_tests::services::PASSWORD;
-use deploy_tests::world::{CLIENT, MACHINE, in_a_world};
+use deploy_tests::visitor;
+use deploy_tests::world::{MACHINE, in_a_world};
 use reqwest::header::{CONTENT_RANGE, LOCATION, RANGE};
 use reqwest::{Certificate, Client, Identity, StatusCode, Version, redirect};
 use serde_json::{Value, json};
 
 const MEDIA: &str = "https://media.dailey.cloud";
-
-/// A client of the edge.
-fn client(deployment: &Deployment) -> Client {
-    let authority = Certificate::from_pem(deployment.edge.public_ca.pem().as_bytes()).unwrap();
-    Client::builder()
-        .no_proxy()
-        .tls_certs_only([authority])
-        .local_address(std::net::IpAddr::V4(CLIENT))
-        .timeout(Duration::from_secs(120))
-        .build()
-        .unwrap()
-}
 
 async fn log_in(client: &Client, app_id: &str) -> String {
     let body = json!({"app_id": app_id, "email": "user@example.com", "password": PASSWORD});
@@ -37,21 +24,13 @@ async fn log_in(client: &Client, app_id: &str) -> String {
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
-fn run<F: Future>(what: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(what)
-}
-
 #[test]
 #[ignore = "needs nginx: `cargo xtask test` sets it up and runs this"]
 fn ninety_mebibytes_go_up_and_come_back_whole_and_in_part() {
     in_a_world(|world| {
         let deployment = Deployment::start(world);
-        run(async {
-            let client = client(&deployment);
+        visitor::run(async {
+            let client = visitor::client(&deployment.edge.public_ca);
             let token = log_in(&client, &deployment.core.app_id).await;
             let url = format!("{MEDIA}/api/media/films/large.bin");
             let body: Vec<u8> = (0..90_u32 << 20)
@@ -87,6 +66,10 @@ fn ninety_mebibytes_go_up_and_come_back_whole_and_in_part() {
                 format!("bytes {from}-{to}/{}", body.len())
             );
             assert_eq!(part.bytes().await.unwrap(), body[from..=to]);
+            let list = client.get(format!("{MEDIA}/api/media?prefix=films/"));
+            let list = list.bearer_auth(&token).send().await.unwrap();
+            assert_eq!(list.status(), StatusCode::OK);
+            assert!(list.text().await.unwrap().contains("films/large.bin"));
             // Above what DMAPI takes it is DMAPI's answer.
             let more = vec![0; (95 << 20) + 1];
             let answer = client.put(&url).bearer_auth(&token).body(more).send().await;
@@ -105,7 +88,7 @@ fn ninety_mebibytes_go_up_and_come_back_whole_and_in_part() {
 fn http_2_is_spoken_and_one_redirect_is_the_most() {
     in_a_world(|world| {
         let deployment = Deployment::start(world);
-        run(async {
+        visitor::run(async {
             let authority =
                 Certificate::from_pem(deployment.edge.origin_ca.pem().as_bytes()).unwrap();
             let pass = &deployment.edge.pass;
@@ -132,7 +115,7 @@ fn http_2_is_spoken_and_one_redirect_is_the_most() {
             assert_eq!(answer.version(), Version::HTTP_2);
             // Behind the edge in Full (strict) nothing redirects, so nothing can loop.
             for path in ["/health/live", "/api/media/a", "/"] {
-                let answer = client(&deployment)
+                let answer = visitor::client(&deployment.edge.public_ca)
                     .get(format!("{MEDIA}{path}"))
                     .send()
                     .await
