@@ -13,9 +13,10 @@ use dailey_http::{Problem, request_id};
 use self::refusal::{exceeded, refused};
 use crate::audit::{Action, Audit, Entry, Outcome, Unavailable, Via};
 use crate::failure::failed;
+use crate::key::Space;
 use crate::key_locks::KeyLocks;
 use crate::preconditions::Preconditions;
-use crate::quota::{Claim, Quotas};
+use crate::quota::{Claim, Hold, Quotas};
 use crate::storage::{
     Copied, Deletion, Location, Object, Replaced, Storage, StorageError, copy_object,
 };
@@ -61,6 +62,25 @@ impl Changes {
         self.0.ready().await?;
         let claim = self.0.quotas.begin(&at.space).await.map_err(refused)?;
         Ok(Room::new(self, at, via, claim))
+    }
+
+    /// Before an upload of `length` bytes begins: their room is held until [`Self::upload_ended`].
+    pub(crate) async fn hold(&self, space: &Space, id: &str, length: u64) -> Result<Hold, Problem> {
+        self.0.ready().await?;
+        let held = self.0.quotas.hold(space, id, length).await;
+        held.map_err(refused)
+    }
+
+    /// Before the upload becomes the object at `at`.
+    pub(crate) async fn held_room(&self, at: &Location, id: &str) -> Result<Room, Problem> {
+        self.0.ready().await?;
+        let claim = self.0.quotas.begin_held(&at.space, id).await;
+        Ok(Room::new(self, at, Via::Upload, claim.map_err(refused)?))
+    }
+
+    /// Whatever was held for the upload is free.
+    pub(crate) fn upload_ended(&self, space: &Space, id: &str) {
+        self.0.quotas.release(space, id);
     }
 
     /// Before a link is given by which the store itself takes an object at `at`. What comes by it is
@@ -347,7 +367,7 @@ async fn to_the_end<T: Send + 'static, E: From<Problem> + Send + 'static>(
 mod tests {
     use super::*;
     use crate::key::{ObjectKey, Space};
-    use crate::quota::Writers;
+    use crate::quota::{FindOpen, Writers};
     use crate::settings::Limits;
     use crate::storage::local::LocalStorage;
 
@@ -360,7 +380,8 @@ mod tests {
             ..Limits::default()
         };
         let log = folder.path().join("audit.log");
-        let quotas = Quotas::new(&limits, Writers::Others, Arc::clone(&store));
+        let none_open: FindOpen = |_, _| Box::pin(async { Ok(Vec::new()) });
+        let quotas = Quotas::new(&limits, Writers::Others, Arc::clone(&store), none_open);
         let changes = Changes::new(Arc::clone(&store), quotas, Audit::open(&log).unwrap());
         let at = Location {
             space: Space::new("app", "ada"),

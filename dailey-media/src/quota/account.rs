@@ -9,11 +9,34 @@ pub(super) struct Quota {
     pub(super) user_bytes: u64,
 }
 
+/// What a new account starts from, and an old one is set right by.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// Bytes of objects, by subject.
+    pub(super) stored: HashMap<String, u64>,
+    pub(super) open: Vec<OpenUpload>,
+}
+
+/// An upload that goes on over many requests: all its bytes are held from its beginning on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenUpload {
+    pub(crate) id: String,
+    pub(crate) subject: String,
+    /// How many bytes there will be.
+    pub(crate) length: u64,
+}
+
 /// Which quota is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exceeded {
-    User { limit_bytes: u64 },
+    User {
+        limit_bytes: u64,
+    },
     App,
+    /// The number of uploads that a subject may have open.
+    Uploads {
+        most: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -22,27 +45,43 @@ pub(super) struct Account {
     stored: HashMap<String, u64>,
     /// By changes that are not done.
     claimed: HashMap<String, u64>,
-    /// Of all subjects, stored and claimed.
+    /// By uploads that are open.
+    held: HashMap<String, HashMap<String, u64>>,
+    /// Of all subjects, stored, claimed and held.
     total: u64,
 }
 
 impl Account {
-    pub(super) fn new(quota: Quota, stored: HashMap<String, u64>) -> Self {
-        Self {
+    pub(super) fn new(quota: Quota, counted: Counted) -> Self {
+        let mut account = Self {
             quota,
-            total: stored.values().sum(),
-            stored,
+            stored: HashMap::new(),
             claimed: HashMap::new(),
-        }
+            held: HashMap::new(),
+            total: 0,
+        };
+        account.recounted(counted);
+        account
     }
 
-    /// What is stored was counted again. What changed during the count is in it or not.
-    pub(super) fn recounted(&mut self, stored: HashMap<String, u64>) {
-        self.total = stored.values().sum::<u64>() + self.claimed.values().sum::<u64>();
-        let known = std::mem::replace(&mut self.stored, stored);
+    /// What is there was counted again. What changed during the count is in it or not.
+    pub(super) fn recounted(&mut self, counted: Counted) {
+        let known = std::mem::replace(&mut self.stored, counted.stored);
         for subject in known.into_keys() {
             self.stored.entry(subject).or_default();
         }
+        self.held.clear();
+        for OpenUpload {
+            id,
+            subject,
+            length,
+        } in counted.open
+        {
+            self.held.entry(subject).or_default().insert(id, length);
+        }
+        let bytes = self.stored.values().chain(self.claimed.values());
+        let bytes = bytes.chain(self.held.values().flat_map(HashMap::values));
+        self.total = bytes.fold(0, |total, bytes| total.saturating_add(*bytes));
     }
 
     pub(super) fn knows(&self, subject: &str) -> bool {
@@ -55,12 +94,24 @@ impl Account {
 
     /// Claims `bytes` more. Nothing is always granted, so that who has too much may still change it.
     pub(super) fn claim(&mut self, subject: &str, bytes: u64) -> Result<(), Exceeded> {
+        self.allows(subject, bytes)?;
+        if bytes > 0 {
+            let claimed = self.claimed.entry(subject.to_owned()).or_default();
+            *claimed = claimed.saturating_add(bytes);
+            self.total = self.total.saturating_add(bytes);
+        }
+        Ok(())
+    }
+
+    fn allows(&self, subject: &str, bytes: u64) -> Result<(), Exceeded> {
         if bytes == 0 {
             return Ok(());
         }
         let over = |used: u64, limit: u64| limit != 0 && used.saturating_add(bytes) > limit;
         let of = |bytes: &HashMap<String, u64>| bytes.get(subject).copied().unwrap_or_default();
-        let used = of(&self.stored).saturating_add(of(&self.claimed));
+        let held = self.held.get(subject).into_iter().flat_map(HashMap::values);
+        let used = held.fold(of(&self.stored), |used, bytes| used.saturating_add(*bytes));
+        let used = used.saturating_add(of(&self.claimed));
         let limit_bytes = self.quota.user_bytes;
         if over(used, limit_bytes) {
             return Err(Exceeded::User { limit_bytes });
@@ -68,10 +119,46 @@ impl Account {
         if over(self.total, self.quota.app_bytes) {
             return Err(Exceeded::App);
         }
-        let claimed = self.claimed.entry(subject.to_owned()).or_default();
-        *claimed = claimed.saturating_add(bytes);
-        self.total = self.total.saturating_add(bytes);
         Ok(())
+    }
+
+    /// Holds all bytes of an upload, of which a subject may have `most`.
+    pub(super) fn hold(&mut self, upload: OpenUpload, most: u32) -> Result<(), Exceeded> {
+        let OpenUpload {
+            id,
+            subject,
+            length,
+        } = upload;
+        let open = self.held.get(&subject).map_or(0, HashMap::len);
+        if u32::try_from(open).is_ok_and(|open| open < most) {
+            self.allows(&subject, length)?;
+            self.held.entry(subject).or_default().insert(id, length);
+            self.total = self.total.saturating_add(length);
+            Ok(())
+        } else {
+            Err(Exceeded::Uploads { most })
+        }
+    }
+
+    /// Bytes that are held for this upload.
+    pub(super) fn held(&self, subject: &str, id: &str) -> u64 {
+        let of_subject = self.held.get(subject);
+        of_subject
+            .and_then(|uploads| uploads.get(id))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// An upload is no longer open.
+    pub(super) fn release(&mut self, subject: &str, id: &str) {
+        let Some(uploads) = self.held.get_mut(subject) else {
+            return;
+        };
+        let length = uploads.remove(id).unwrap_or_default();
+        if uploads.is_empty() {
+            self.held.remove(subject);
+        }
+        self.total = self.total.saturating_sub(length);
     }
 
     /// Gives back what was claimed.
@@ -105,7 +192,11 @@ mod tests {
             app_bytes,
             user_bytes,
         };
-        Account::new(quota, HashMap::from([("ada".to_owned(), 40)]))
+        let counted = Counted {
+            stored: HashMap::from([("ada".to_owned(), 40)]),
+            open: Vec::new(),
+        };
+        Account::new(quota, counted)
     }
 
     #[test]
@@ -148,11 +239,49 @@ mod tests {
     fn a_count_replaces_what_was_thought_to_be_stored_and_no_claim() {
         let mut account = account(100, 0);
         assert_eq!(account.claim("ada", 30), Ok(()));
-        account.recounted(HashMap::from([("bob".to_owned(), 50)]));
+        account.recounted(Counted {
+            stored: HashMap::from([("bob".to_owned(), 50)]),
+            open: Vec::new(),
+        });
         assert!(account.knows("ada"));
         assert_eq!(account.claim("bob", 21), Err(Exceeded::App));
         assert_eq!(account.claim("bob", 20), Ok(()));
         account.give_back("ada", 30);
         assert_eq!(account.claim("bob", 30), Ok(()));
+    }
+
+    fn upload(subject: &str, id: &str, length: u64) -> OpenUpload {
+        OpenUpload {
+            id: id.into(),
+            subject: subject.into(),
+            length,
+        }
+    }
+
+    #[test]
+    fn what_is_held_for_an_upload_counts_until_it_is_no_longer_open() {
+        let mut account = account(100, 90);
+        let user = Err(Exceeded::User { limit_bytes: 90 });
+        assert_eq!(account.hold(upload("ada", "1", 51), 2), user);
+        assert_eq!(account.hold(upload("ada", "1", 50), 2), Ok(()));
+        assert_eq!(account.claim("ada", 1), user);
+        assert_eq!(account.claim("bob", 11), Err(Exceeded::App));
+        // One of no bytes is one all the same.
+        assert_eq!(account.hold(upload("ada", "2", 0), 2), Ok(()));
+        let many = Err(Exceeded::Uploads { most: 2 });
+        assert_eq!(account.hold(upload("ada", "3", 0), 2), many);
+        assert_eq!(account.hold(upload("bob", "4", 10), 2), Ok(()));
+        account.release("ada", "1");
+        account.release("ada", "1");
+        assert_eq!(account.held("ada", "1"), 0);
+        assert_eq!(account.hold(upload("ada", "3", 50), 2), Ok(()));
+        // What others have open is more than may be, and counts.
+        account.recounted(Counted {
+            stored: HashMap::new(),
+            open: vec![upload("ada", "5", 80), upload("ada", "6", 15)],
+        });
+        assert_eq!(account.claim("bob", 6), Err(Exceeded::App));
+        assert_eq!(account.claim("bob", 5), Ok(()));
+        assert_eq!(account.hold(upload("ada", "7", 0), 2), many);
     }
 }

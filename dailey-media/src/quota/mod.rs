@@ -1,8 +1,9 @@
 //! How much an app and a subject may store: claimed before the bytes are written, given back when they
-//! are not.
+//! are not. All bytes of an upload that goes on over many requests are held from its beginning until it
+//! has ended, however many of them have come.
 //!
-//! Bytes of objects count, not their descriptions. What is stored is found out from the storage when
-//! an app is first written to after a start, and counted from then on, so nothing is wrong after a
+//! Bytes of objects count, not their descriptions. What is stored and held is found out from the storage
+//! when an app is first written to after a start, and counted from then on, so nothing is wrong after a
 //! crash. In one process it is exact, whatever happens at once. Several replicas each count what they
 //! do themselves and look again every [`RECOUNT`]: between two looks they may together pass a quota by
 //! what the others wrote meanwhile.
@@ -10,18 +11,18 @@
 mod account;
 mod spaces;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use self::account::{Account, Quota};
+use self::account::{Account, Counted, Quota};
 use crate::key::Space;
 use crate::settings::Limits;
-use crate::storage::Storage;
+use crate::storage::{Pending, Storage, StorageError};
 
-pub(crate) use self::account::Exceeded;
+pub(crate) use self::account::{Exceeded, OpenUpload};
 
 /// How often the storage is asked again where others write to it as well.
 const RECOUNT: Duration = Duration::from_secs(10 * 60);
@@ -35,6 +36,9 @@ pub(crate) enum Writers {
     Alone,
     Others,
 }
+
+/// Finds the uploads of an app that are open: what they are, their keeper knows.
+pub(crate) type FindOpen = for<'a> fn(&'a dyn Storage, &'a str) -> Pending<'a, Vec<OpenUpload>>;
 
 /// Why nothing can be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,48 +56,58 @@ impl From<Exceeded> for QuotaError {
 
 /// All accounts. Clones are the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Quotas(Option<Arc<Inner>>);
+pub(crate) struct Quotas(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     quota: Quota,
+    most_open: u32,
     writers: Writers,
     storage: Arc<dyn Storage>,
+    find_open: FindOpen,
     apps: Mutex<HashMap<String, watch::Sender<Count>>>,
 }
 
 #[derive(Clone, Debug)]
 enum Count {
     None,
-    UnderWay,
+    /// With the uploads that have ended meanwhile: it may have seen them.
+    UnderWay(HashSet<String>),
     Failed,
-    Known { account: Shared, since: Instant },
+    Known {
+        account: Shared,
+        since: Instant,
+    },
 }
 
 type Shared = Arc<Mutex<Account>>;
 
 impl Quotas {
-    pub(crate) fn new(limits: &Limits, writers: Writers, storage: Arc<dyn Storage>) -> Self {
-        let quota = Quota {
-            app_bytes: limits.app_quota_bytes,
-            user_bytes: limits.user_quota_bytes,
-        };
-        let any = quota.app_bytes != 0 || quota.user_bytes != 0;
-        Self(any.then(|| {
-            Arc::new(Inner {
-                quota,
-                writers,
-                storage,
-                apps: Mutex::default(),
-            })
+    pub(crate) fn new(
+        limits: &Limits,
+        writers: Writers,
+        storage: Arc<dyn Storage>,
+        find_open: FindOpen,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            quota: Quota {
+                app_bytes: limits.app_quota_bytes,
+                user_bytes: limits.user_quota_bytes,
+            },
+            most_open: limits.open_uploads_per_subject,
+            writers,
+            storage,
+            find_open,
+            apps: Mutex::default(),
         }))
     }
 
     /// Begins a change in `space`, with nothing claimed.
     pub(crate) async fn begin(&self, space: &Space) -> Result<Claim, QuotaError> {
-        let Some(inner) = &self.0 else {
+        let inner = &self.0;
+        if !inner.counts_bytes() {
             return Ok(Claim(None));
-        };
+        }
         let account = inner.account(space.app_id()).await?;
         if !lock(&account).knows(space.subject()) {
             let noted = spaces::note(&*inner.storage, space).await;
@@ -102,15 +116,63 @@ impl Quotas {
         }
         Ok(Claim::in_account(account, space))
     }
-}
 
-impl Quotas {
+    /// The same for the object that an upload becomes: what is held for it is claimed already.
+    pub(crate) async fn begin_held(&self, space: &Space, id: &str) -> Result<Claim, QuotaError> {
+        let mut claim = self.begin(space).await?;
+        if let Some(claimed) = &mut claim.0 {
+            claimed.upload = Some(id.to_owned());
+        }
+        Ok(claim)
+    }
+
+    /// Holds all `length` bytes of an upload that begins.
+    pub(crate) async fn hold(
+        &self,
+        space: &Space,
+        id: &str,
+        length: u64,
+    ) -> Result<Hold, QuotaError> {
+        let account = self.0.account(space.app_id()).await?;
+        let upload = OpenUpload {
+            id: id.to_owned(),
+            subject: space.subject().to_owned(),
+            length,
+        };
+        lock(&account).hold(upload, self.0.most_open)?;
+        Ok(Hold {
+            quotas: self.clone(),
+            space: space.clone(),
+            id: Some(id.to_owned()),
+        })
+    }
+
+    /// An upload is no longer open, as its keeper says from now on.
+    pub(crate) fn release(&self, space: &Space, id: &str) {
+        let apps = lock(&self.0.apps);
+        let Some(count) = apps.get(space.app_id()) else {
+            return;
+        };
+        count.send_if_modified(|count| {
+            match count {
+                Count::UnderWay(ended) => {
+                    ended.insert(id.to_owned());
+                }
+                Count::Known { account, .. } => lock(account).release(space.subject(), id),
+                // The count to come does not find it.
+                Count::None | Count::Failed => {}
+            }
+            false
+        });
+    }
+
     /// Begins a removal in `space`: where nothing was ever stored, nothing is counted, and what cannot
     /// be counted now is when it can.
     pub(crate) async fn begin_removal(&self, space: &Space) -> Result<Claim, QuotaError> {
-        let Some(inner) = &self.0 else {
+        let inner = &self.0;
+        if !inner.counts_bytes() {
             return Ok(Claim(None));
-        };
+        }
         let account = match inner.account(space.app_id()).await {
             Ok(account) => account,
             Err(QuotaError::Unknown) if !inner.is_counting(space.app_id()) => {
@@ -126,10 +188,14 @@ impl Quotas {
 }
 
 impl Inner {
+    fn counts_bytes(&self) -> bool {
+        self.quota.app_bytes != 0 || self.quota.user_bytes != 0
+    }
+
     fn is_counting(&self, app_id: &str) -> bool {
         let apps = lock(&self.apps);
-        let count = apps.get(app_id).map(|count| count.borrow().clone());
-        matches!(count, Some(Count::UnderWay))
+        apps.get(app_id)
+            .is_some_and(|count| matches!(*count.borrow(), Count::UnderWay(_)))
     }
 
     async fn account(self: &Arc<Self>, app_id: &str) -> Result<Shared, QuotaError> {
@@ -143,7 +209,7 @@ impl Inner {
             count.send_if_modified(|state| {
                 begin = match state {
                     Count::None | Count::Failed => true,
-                    Count::UnderWay => false,
+                    Count::UnderWay(_) => false,
                     Count::Known { since, .. } => {
                         self.writers == Writers::Others && since.elapsed() >= RECOUNT
                     }
@@ -151,7 +217,7 @@ impl Inner {
                 match state {
                     // Nobody waits for it: what is known serves until then.
                     Count::Known { since, .. } if begin => *since = Instant::now(),
-                    _ if begin => *state = Count::UnderWay,
+                    _ if begin => *state = Count::UnderWay(HashSet::new()),
                     _ => {}
                 }
                 begin
@@ -161,7 +227,7 @@ impl Inner {
             }
             count.subscribe()
         };
-        let known = count.wait_for(|count| !matches!(count, Count::UnderWay));
+        let known = count.wait_for(|count| !matches!(count, Count::UnderWay(_)));
         match tokio::time::timeout(MAX_WAIT, known).await {
             Ok(Ok(count)) => match &*count {
                 Count::Known { account, .. } => Ok(Arc::clone(account)),
@@ -172,12 +238,15 @@ impl Inner {
     }
 
     async fn count(self: Arc<Self>, app_id: String, count: watch::Sender<Count>) {
-        let scanned = spaces::scan(&*self.storage, &app_id).await;
-        count.send_modify(|state| match (scanned, state) {
-            (Ok(stored), Count::Known { account, .. }) => lock(account).recounted(stored),
-            (Ok(stored), state) => {
+        let counted = self.look(&app_id).await;
+        count.send_modify(|state| match (counted, state) {
+            (Ok(counted), Count::Known { account, .. }) => lock(account).recounted(counted),
+            (Ok(mut counted), state) => {
+                if let Count::UnderWay(ended) = state {
+                    counted.open.retain(|upload| !ended.contains(&upload.id));
+                }
                 *state = Count::Known {
-                    account: Arc::new(Mutex::new(Account::new(self.quota, stored))),
+                    account: Arc::new(Mutex::new(Account::new(self.quota, counted))),
                     since: Instant::now(),
                 };
             }
@@ -189,9 +258,20 @@ impl Inner {
             }
         });
     }
+
+    async fn look(&self, app_id: &str) -> Result<Counted, StorageError> {
+        // First: one that becomes an object meanwhile counts twice rather than never.
+        let open = (self.find_open)(&*self.storage, app_id).await?;
+        let stored = if self.counts_bytes() {
+            spaces::scan(&*self.storage, app_id).await?
+        } else {
+            HashMap::new()
+        };
+        Ok(Counted { stored, open })
+    }
 }
 
-fn unknown(error: &crate::storage::StorageError) -> QuotaError {
+fn unknown(error: &StorageError) -> QuotaError {
     tracing::warn!(%error, "what an app stores could not be counted");
     QuotaError::Unknown
 }
@@ -210,6 +290,8 @@ struct Claimed {
     account: Shared,
     subject: String,
     bytes: u64,
+    /// The upload that becomes the object, and what is held for it.
+    upload: Option<String>,
 }
 
 impl Claim {
@@ -218,6 +300,7 @@ impl Claim {
             account,
             subject: space.subject().to_owned(),
             bytes: 0,
+            upload: None,
         }))
     }
 
@@ -226,24 +309,63 @@ impl Claim {
         self.0.is_some()
     }
 
-    /// Sees to it that at least `bytes` are claimed.
+    /// Sees to it that at least `bytes` are claimed or held.
     pub(crate) fn cover(&mut self, bytes: u64) -> Result<(), Exceeded> {
         let Some(claimed) = &mut self.0 else {
             return Ok(());
         };
-        let more = bytes.saturating_sub(claimed.bytes);
-        lock(&claimed.account).claim(&claimed.subject, more)?;
+        let mut account = lock(&claimed.account);
+        let held = claimed.upload.as_deref();
+        let held = held.map_or(0, |id| account.held(&claimed.subject, id));
+        let more = bytes.saturating_sub(held).saturating_sub(claimed.bytes);
+        account.claim(&claimed.subject, more)?;
         claimed.bytes += more;
         Ok(())
     }
 
     /// `new` bytes are stored in the place of `old` ones, and nothing else is claimed any more.
     pub(crate) fn stored(&mut self, new: u64, old: u64) {
+        self.settle(None, new, old);
+    }
+
+    /// The same where they came by an upload, which is no longer open.
+    pub(crate) fn filled(&mut self, new: u64, old: u64) {
+        let upload = self.0.as_mut().and_then(|claimed| claimed.upload.take());
+        self.settle(upload.as_deref(), new, old);
+    }
+
+    fn settle(&mut self, ended: Option<&str>, new: u64, old: u64) {
         if let Some(claimed) = &mut self.0 {
             let mut account = lock(&claimed.account);
+            if let Some(id) = ended {
+                account.release(&claimed.subject, id);
+            }
             account.give_back(&claimed.subject, claimed.bytes);
             account.settle(&claimed.subject, new, old);
             claimed.bytes = 0;
+        }
+    }
+}
+
+/// What is held for an upload that begins; given back when it is dropped and not kept.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    quotas: Quotas,
+    space: Space,
+    id: Option<String>,
+}
+
+impl Hold {
+    /// The upload has begun: until [`Quotas::release`].
+    pub(crate) fn keep(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(id) = &self.id {
+            self.quotas.release(&self.space, id);
         }
     }
 }

@@ -112,6 +112,7 @@ pub(super) async fn options() -> Response {
     (status = 413, description = "`upload_too_large`, `upload_length_exceeded`, `body_too_large`"),
     (status = 415, description = "`unsupported_media_type`"),
     (status = 423, description = "`upload_locked`"),
+    (status = 429, description = "`too_many_open_uploads`; `rate_limited`, `too_many_uploads`, with `Retry-After`"),
     (status = 460, description = "`checksum_mismatch`"),
 ))]
 pub(super) async fn create(
