@@ -83,23 +83,6 @@ impl Changes {
         self.0.quotas.release(space, id);
     }
 
-    /// Before a link is given by which the store itself takes an object at `at`. What comes by it is
-    /// counted with the next count, and only the link is in the audit log.
-    pub(crate) async fn give_away(&self, at: &Location) -> Result<(), Problem> {
-        let inner = &self.0;
-        inner.ready().await?;
-        let mut claim = inner.quotas.begin(&at.space).await.map_err(refused)?;
-        // Who has no room for one byte gets no link.
-        claim.cover(1).map_err(exceeded)?;
-        let change = Change {
-            action: Action::GiveLink,
-            at,
-            from: None,
-            via: Via::Token,
-        };
-        inner.note(change.entry(Outcome::Given, None)).await
-    }
-
     /// Copies the object at `from` to `to`, in one space.
     pub(crate) async fn copy(
         &self,
@@ -361,40 +344,4 @@ async fn to_the_end<T: Send + 'static, E: From<Problem> + Send + 'static>(
         None => tokio::spawn(work),
     };
     task.await.map_err(|_| Problem::internal())?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::{ObjectKey, Space};
-    use crate::quota::{FindOpen, Writers};
-    use crate::settings::Limits;
-    use crate::storage::local::LocalStorage;
-
-    #[tokio::test]
-    async fn a_link_to_the_store_is_written_down_and_given_to_nobody_without_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Storage> = Arc::new(LocalStorage::open(folder.path()).unwrap());
-        let limits = Limits {
-            user_quota_bytes: 1,
-            ..Limits::default()
-        };
-        let log = folder.path().join("audit.log");
-        let none_open: FindOpen = |_, _| Box::pin(async { Ok(Vec::new()) });
-        let quotas = Quotas::new(&limits, Writers::Others, Arc::clone(&store), none_open);
-        let changes = Changes::new(Arc::clone(&store), quotas, Audit::open(&log).unwrap());
-        let at = Location {
-            space: Space::new("app", "ada"),
-            key: ObjectKey::parse("a").unwrap(),
-        };
-        changes.give_away(&at).await.unwrap();
-        let text = std::fs::read_to_string(&log).unwrap();
-        let line = "\"action\":\"give_link\",\"key\":\"a\",\"outcome\":\"given\"";
-        assert!(text.contains(line), "{text}");
-        // Nothing stays claimed; what is stored counts.
-        let mut room = changes.room(&at, Via::Token).await.unwrap();
-        room.make(1).await.unwrap();
-        let refused = changes.give_away(&at).await.unwrap_err();
-        assert_eq!(refused.code(), "quota_exceeded");
-    }
 }

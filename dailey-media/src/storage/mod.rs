@@ -11,7 +11,7 @@ pub(crate) mod resumable;
 pub mod s3;
 
 pub(crate) use copy::{Copied, copy_object};
-pub use presign::{LinkMethod, LinkRequest, MAX_LINK_SECONDS, SignedRequest};
+pub use presign::{LinkMethod, MAX_LINK_SECONDS};
 pub use resumable::{Received, Resumable};
 
 use std::fmt::Debug;
@@ -71,9 +71,10 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// One page of the objects in `space`, by the bytes of their keys.
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page>;
 
-    /// A link that the store itself answers to whoever has it; `None` where the service is to sign
-    /// and answer links itself.
-    fn presign<'a>(&'a self, _link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
+    /// A link by which the store itself gives the object at `at` to whoever has it, for `life`: whole
+    /// seconds, 1 to [`MAX_LINK_SECONDS`]. `None` where the service is to sign and answer it itself. There
+    /// is none to write: nobody would count the bytes, bound them, or write down that they came.
+    fn presign<'a>(&'a self, _at: &'a Location, _life: Duration) -> Pending<'a, Option<String>> {
         Box::pin(async { Ok(None) })
     }
 

@@ -10,7 +10,7 @@
 //! | `resumable` | writing over many requests |
 //! | `reading` | reading |
 //! | `names`, `listing` | lists |
-//! | `presign` | links that the store answers |
+//! | `presign` | links to read that the store answers |
 //! | `sweep` | what crashes left |
 //! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
@@ -56,8 +56,8 @@ use self::found::Found;
 use self::reading::{START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
-    Deletion, LinkRequest, ListQuery, Location, Object, Opened, Page, Pending, Resumable,
-    SignedRequest, Storage, StorageError, Target, Upload,
+    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
+    Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -169,8 +169,8 @@ impl Storage for S3Storage {
         Box::pin(listing::page(&self.inner, space, query))
     }
 
-    fn presign<'a>(&'a self, link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
-        Box::pin(async move { presign::sign(&self.inner, link).await.map(Some) })
+    fn presign<'a>(&'a self, at: &'a Location, life: Duration) -> Pending<'a, Option<String>> {
+        Box::pin(async move { presign::sign(&self.inner, at, life).await.map(Some) })
     }
 
     fn probe(&self) -> Pending<'_, ()> {
