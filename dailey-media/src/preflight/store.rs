@@ -131,8 +131,7 @@ impl<'a> Probe<'a> {
         let same = match opened {
             None => false,
             Some(opened) => {
-                let size = opened.object.size;
-                let body = opened.content.body(0..size).collect().await;
+                let body = opened.whole().await?.collect().await;
                 body.is_ok_and(|body| body.to_bytes() == written)
             }
         };

@@ -53,7 +53,7 @@ use self::client::{Client, Guard, Limits, SharedClient};
 use self::digests::{Digests, Resolved};
 use self::fault::Failure;
 use self::found::Found;
-use self::reading::{START_BYTES, Stored};
+use self::reading::{Bytes, Reach, START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
     Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
@@ -139,7 +139,14 @@ impl Storage for S3Storage {
     fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>> {
         Box::pin(async move {
             let path = layout::path(at)?;
-            self.inner.open(&path).await
+            self.inner.open(&path, Reach::Whole).await
+        })
+    }
+
+    fn open_in_part<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>> {
+        Box::pin(async move {
+            let path = layout::path(at)?;
+            self.inner.open(&path, Reach::Start).await
         })
     }
 
@@ -202,22 +209,30 @@ impl Inner {
         Err(StorageError::Busy)
     }
 
-    async fn open(&self, path: &Path) -> Result<Option<Opened>, StorageError> {
+    async fn open(&self, path: &Path, reach: Reach) -> Result<Option<Opened>, StorageError> {
         for _ in 0..MAX_LOOKS {
-            let (found, start) = match self.client.get_start(path, START_BYTES).await {
+            let got = match reach {
+                Reach::Whole => self.client.get(path).await,
+                Reach::Start => self.client.get_start(path, START_BYTES).await,
+            };
+            let (found, bytes) = match got {
                 Ok(got) => {
                     let found = Found::read(&got)?;
-                    match got.bytes().await.map_err(fault::failure) {
-                        Ok(start) => (found, start),
-                        Err(Failure::Condition | Failure::Absent) => continue,
-                        Err(other) => return Err(RemoteError::from(other).into()),
+                    if reach == Reach::Whole && found.size > START_BYTES {
+                        (found, Bytes::Coming(got.into_stream()))
+                    } else {
+                        match got.bytes().await.map_err(fault::failure) {
+                            Ok(start) => (found, Bytes::Start(start)),
+                            Err(Failure::Condition | Failure::Absent) => continue,
+                            Err(other) => return Err(RemoteError::from(other).into()),
+                        }
                     }
                 }
                 Err(Failure::Absent) => return Ok(None),
                 // An empty object has no first byte.
                 Err(Failure::Range) => match self.client.head(path).await? {
                     None => return Ok(None),
-                    Some(found) if found.size == 0 => (found, bytes::Bytes::new()),
+                    Some(found) if found.size == 0 => (found, Bytes::Start(bytes::Bytes::new())),
                     Some(_) => continue,
                 },
                 Err(other) => return Err(RemoteError::from(other).into()),
@@ -227,7 +242,8 @@ impl Inner {
                     client: Arc::clone(&self.client),
                     path: found.path,
                     etag: found.etag,
-                    start,
+                    size: found.size,
+                    bytes,
                 };
                 return Ok(Some(Opened {
                     object,
