@@ -11,7 +11,7 @@
 //! | `reading` | reading |
 //! | `names`, `listing` | lists |
 //! | `presign` | links to read that the store answers |
-//! | `sweep` | what crashes left |
+//! | `sweep`, `orphans` | what crashes left |
 //! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
 //!
@@ -24,10 +24,13 @@ mod client;
 mod digests;
 mod fault;
 mod found;
+#[cfg(test)]
+mod ground;
 mod layout;
 mod listing;
 mod multipart;
 mod names;
+mod orphans;
 mod presign;
 mod proof;
 mod reading;
