@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::links::now_seconds;
 use super::openapi::{BodyRefusals, Refusals};
-use super::{App, MAX_JSON_BYTES, failed, key_text};
+use super::{App, Caller, MAX_JSON_BYTES, failed, key_text};
 use crate::access::Scope;
 use crate::link::Link;
 use crate::storage::{LinkMethod, Location, MAX_LINK_SECONDS};
@@ -72,11 +72,11 @@ fn default_seconds() -> i64 {
 ))]
 pub(super) async fn presign(
     State(app): State<App>,
+    Caller(token): Caller,
     headers: HeaderMap,
     extensions: Extensions,
     body: Body,
 ) -> Result<Json<LinkBody>, Problem> {
-    let token = app.access.token(&headers).await?;
     let wanted: Wanted = match body::json(&headers, body, MAX_JSON_BYTES).await {
         Ok(wanted) => wanted,
         Err(problem) => {

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 
 use super::openapi::{BytesRefusals, Refusals, UploadRefusals};
-use super::{App, condition_failed, failed, malformed_condition};
+use super::{App, Caller, condition_failed, failed, malformed_condition};
 use crate::access::Scope;
 use crate::digest::{self, CONTENT_DIGEST, REPR_DIGEST};
 use crate::preconditions::Preconditions;
@@ -117,10 +117,11 @@ pub(super) async fn options() -> Response {
 ))]
 pub(super) async fn create(
     State(app): State<App>,
+    Caller(token): Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let space = app.access.space(&headers, Scope::Write).await?;
+    let space = app.access.open(&token, Scope::Write)?;
     let length = length(&headers)?;
     let text = one(&headers, &UPLOAD_METADATA)?.unwrap_or_default();
     let metadata = metadata::read(text).map_err(metadata_invalid)?;
