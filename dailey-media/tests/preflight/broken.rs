@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::core::{Ahead, Answer};
-use super::ground::{Ground, causes, with_status, write};
+use super::ground::{self, Ground, causes, with_status, write};
 
 const NAMES: [&str; 8] = [
     "config",
@@ -147,11 +147,7 @@ async fn an_answer_from_a_cache_is_no_clock_that_is_off() {
 async fn a_pipe_that_nobody_writes_to_holds_nothing_up() {
     let pipe = |ground: &Ground, name: &str| {
         let path = ground.path(name);
-        let made = std::process::Command::new("mkfifo")
-            .args(["-m", "600"])
-            .arg(&path)
-            .status();
-        assert!(made.unwrap().success());
+        ground::pipe(&path);
         path.display().to_string()
     };
     names("config", "not a file", |ground| {

@@ -138,6 +138,15 @@ pub(crate) fn causes(report: &Value) -> Vec<&str> {
     failed
 }
 
+/// A pipe of this name that nobody writes to: opening it never returns.
+pub(crate) fn pipe(path: &Path) {
+    let made = Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(path)
+        .status();
+    assert!(made.unwrap().success());
+}
+
 pub(crate) fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }
