@@ -27,7 +27,7 @@ use crate::routes::{self, App, Draining};
 use crate::settings::{LinkSecret, Settings, StorageSettings};
 use crate::storage::{self, OpenError, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
-use crate::uploads::{self, Uploads, sweep_for_ever};
+use crate::uploads::{AllUploads, Uploads, sweep_for_ever};
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
@@ -197,7 +197,7 @@ async fn service(
         &settings.limits,
         writers,
         Arc::clone(&storage),
-        uploads::find_open,
+        Arc::new(AllUploads::new(Arc::clone(&storage))),
     );
     let changes = Changes::new(Arc::clone(&storage), quotas, audit);
     let expiry = settings.upload_expiry;

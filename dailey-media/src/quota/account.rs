@@ -1,6 +1,9 @@
 //! What one app's subjects store, and what they are about to. Pure.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::key::Space;
 
 /// Bytes that may be stored; 0: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +24,8 @@ pub(super) struct Counted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OpenUpload {
     pub(crate) id: String,
-    pub(crate) subject: String,
+    /// Whose it is.
+    pub(crate) space: Space,
     /// How many bytes there will be.
     pub(crate) length: u64,
 }
@@ -46,9 +50,27 @@ pub(super) struct Account {
     /// By changes that are not done.
     claimed: HashMap<String, u64>,
     /// By uploads that are open.
-    held: HashMap<String, HashMap<String, u64>>,
+    held: HashMap<String, Held>,
     /// Of all subjects, stored, claimed and held.
     total: u64,
+}
+
+/// What is held for one subject.
+#[derive(Debug, Default)]
+struct Held {
+    /// Of the open uploads, by their names.
+    open: HashMap<String, u64>,
+    /// Of these and of those that others have ended: what became of them, the next count finds.
+    bytes: u64,
+    /// When it was asked which of them others have ended.
+    looked_at: Option<Instant>,
+}
+
+impl Held {
+    fn add(&mut self, id: String, length: u64) {
+        self.open.insert(id, length);
+        self.bytes = self.bytes.saturating_add(length);
+    }
 }
 
 impl Account {
@@ -71,16 +93,12 @@ impl Account {
             self.stored.entry(subject).or_default();
         }
         self.held.clear();
-        for OpenUpload {
-            id,
-            subject,
-            length,
-        } in counted.open
-        {
-            self.held.entry(subject).or_default().insert(id, length);
+        for OpenUpload { id, space, length } in counted.open {
+            let held = self.held.entry(space.subject().to_owned()).or_default();
+            held.add(id, length);
         }
         let bytes = self.stored.values().chain(self.claimed.values());
-        let bytes = bytes.chain(self.held.values().flat_map(HashMap::values));
+        let bytes = bytes.chain(self.held.values().map(|held| &held.bytes));
         self.total = bytes.fold(0, |total, bytes| total.saturating_add(*bytes));
     }
 
@@ -109,9 +127,9 @@ impl Account {
         }
         let over = |used: u64, limit: u64| limit != 0 && used.saturating_add(bytes) > limit;
         let of = |bytes: &HashMap<String, u64>| bytes.get(subject).copied().unwrap_or_default();
-        let held = self.held.get(subject).into_iter().flat_map(HashMap::values);
-        let used = held.fold(of(&self.stored), |used, bytes| used.saturating_add(*bytes));
-        let used = used.saturating_add(of(&self.claimed));
+        let held = self.held.get(subject).map_or(0, |held| held.bytes);
+        let used = of(&self.stored).saturating_add(of(&self.claimed));
+        let used = used.saturating_add(held);
         let limit_bytes = self.quota.user_bytes;
         if over(used, limit_bytes) {
             return Err(Exceeded::User { limit_bytes });
@@ -124,15 +142,13 @@ impl Account {
 
     /// Holds all bytes of an upload, of which a subject may have `most`.
     pub(super) fn hold(&mut self, upload: OpenUpload, most: u32) -> Result<(), Exceeded> {
-        let OpenUpload {
-            id,
-            subject,
-            length,
-        } = upload;
-        let open = self.held.get(&subject).map_or(0, HashMap::len);
+        let OpenUpload { id, space, length } = upload;
+        let subject = space.subject();
+        let open = self.held.get(subject).map_or(0, |held| held.open.len());
         if u32::try_from(open).is_ok_and(|open| open < most) {
-            self.allows(&subject, length)?;
-            self.held.entry(subject).or_default().insert(id, length);
+            self.allows(subject, length)?;
+            let held = self.held.entry(subject.to_owned()).or_default();
+            held.add(id, length);
             self.total = self.total.saturating_add(length);
             Ok(())
         } else {
@@ -142,20 +158,38 @@ impl Account {
 
     /// Bytes that are held for this upload.
     pub(super) fn held(&self, subject: &str, id: &str) -> u64 {
-        let of_subject = self.held.get(subject);
-        of_subject
-            .and_then(|uploads| uploads.get(id))
-            .copied()
-            .unwrap_or_default()
+        let length = self.held.get(subject).and_then(|held| held.open.get(id));
+        length.copied().unwrap_or_default()
+    }
+
+    /// The open uploads of a subject, if it was not asked for `pause` which of them others have ended.
+    pub(super) fn look_at(&mut self, subject: &str, now: Instant, pause: Duration) -> Vec<String> {
+        let Some(held) = self.held.get_mut(subject) else {
+            return Vec::new();
+        };
+        let just_asked = |last| now.saturating_duration_since(last) < pause;
+        if held.looked_at.is_some_and(just_asked) {
+            return Vec::new();
+        }
+        held.looked_at = Some(now);
+        held.open.keys().cloned().collect()
+    }
+
+    /// Another replica has ended an upload.
+    pub(super) fn ended_by_others(&mut self, subject: &str, id: &str) {
+        if let Some(held) = self.held.get_mut(subject) {
+            held.open.remove(id);
+        }
     }
 
     /// An upload is no longer open.
     pub(super) fn release(&mut self, subject: &str, id: &str) {
-        let Some(uploads) = self.held.get_mut(subject) else {
+        let Some(held) = self.held.get_mut(subject) else {
             return;
         };
-        let length = uploads.remove(id).unwrap_or_default();
-        if uploads.is_empty() {
+        let length = held.open.remove(id).unwrap_or_default();
+        held.bytes = held.bytes.saturating_sub(length);
+        if held.open.is_empty() && held.bytes == 0 {
             self.held.remove(subject);
         }
         self.total = self.total.saturating_sub(length);
@@ -253,9 +287,27 @@ mod tests {
     fn upload(subject: &str, id: &str, length: u64) -> OpenUpload {
         OpenUpload {
             id: id.into(),
-            subject: subject.into(),
+            space: Space::new("app", subject),
             length,
         }
+    }
+
+    #[test]
+    fn which_uploads_others_have_ended_is_asked_once_in_a_while_and_their_bytes_stay_counted() {
+        let mut account = account(0, 41);
+        let (start, pause) = (Instant::now(), Duration::from_secs(5));
+        assert_eq!(account.hold(upload("ada", "1", 1), 1), Ok(()));
+        assert_eq!(account.look_at("ada", start, pause), ["1"]);
+        let soon = start + Duration::from_millis(4999);
+        assert!(account.look_at("ada", soon, pause).is_empty());
+        assert_eq!(account.look_at("ada", start + pause, pause), ["1"]);
+        assert!(account.look_at("bob", start, pause).is_empty());
+        account.ended_by_others("ada", "1");
+        let user = Err(Exceeded::User { limit_bytes: 41 });
+        assert_eq!(account.hold(upload("ada", "2", 1), 1), user);
+        assert_eq!(account.hold(upload("ada", "2", 0), 1), Ok(()));
+        account.recounted(Counted::default());
+        assert_eq!(account.hold(upload("ada", "3", 41), 1), Ok(()));
     }
 
     #[test]

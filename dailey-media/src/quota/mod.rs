@@ -12,6 +12,7 @@ mod account;
 mod spaces;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,17 @@ pub(crate) enum Writers {
     Others,
 }
 
-/// Finds the uploads of an app that are open: what they are, their keeper knows.
-pub(crate) type FindOpen = for<'a> fn(&'a dyn Storage, &'a str) -> Pending<'a, Vec<OpenUpload>>;
+/// How soon a subject's open uploads are looked at again that another replica may have completed.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Knows which uploads are open, whoever began them.
+pub(crate) trait OpenUploads: Debug + Send + Sync {
+    /// Those of an app.
+    fn of_app<'a>(&'a self, app_id: &'a str) -> Pending<'a, Vec<OpenUpload>>;
+
+    /// Those of these names.
+    fn among(&self, ids: Vec<String>) -> Pending<'_, Vec<OpenUpload>>;
+}
 
 /// Why nothing can be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +74,7 @@ struct Inner {
     most_open: u32,
     writers: Writers,
     storage: Arc<dyn Storage>,
-    find_open: FindOpen,
+    open: Arc<dyn OpenUploads>,
     apps: Mutex<HashMap<String, watch::Sender<Count>>>,
 }
 
@@ -87,7 +97,7 @@ impl Quotas {
         limits: &Limits,
         writers: Writers,
         storage: Arc<dyn Storage>,
-        find_open: FindOpen,
+        open: Arc<dyn OpenUploads>,
     ) -> Self {
         Self(Arc::new(Inner {
             quota: Quota {
@@ -97,7 +107,7 @@ impl Quotas {
             most_open: limits.open_uploads_per_subject,
             writers,
             storage,
-            find_open,
+            open,
             apps: Mutex::default(),
         }))
     }
@@ -136,10 +146,17 @@ impl Quotas {
         let account = self.0.account(space.app_id()).await?;
         let upload = OpenUpload {
             id: id.to_owned(),
-            subject: space.subject().to_owned(),
+            space: space.clone(),
             length,
         };
-        lock(&account).hold(upload, self.0.most_open)?;
+        let held = lock(&account).hold(upload.clone(), self.0.most_open);
+        match held {
+            Err(Exceeded::Uploads { .. }) if self.0.writers == Writers::Others => {
+                self.0.look_again(&account, space.subject()).await?;
+                lock(&account).hold(upload, self.0.most_open)?;
+            }
+            held => held?,
+        }
         Ok(Hold {
             quotas: self.clone(),
             space: space.clone(),
@@ -259,9 +276,25 @@ impl Inner {
         });
     }
 
+    /// Another replica may have ended some of a subject's uploads.
+    async fn look_again(&self, account: &Shared, subject: &str) -> Result<(), QuotaError> {
+        let ids = lock(account).look_at(subject, Instant::now(), LOOK_AGAIN);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let open = self.open.among(ids.clone()).await;
+        let open = open.map_err(|error| unknown(&error))?;
+        let open: HashSet<String> = open.into_iter().map(|upload| upload.id).collect();
+        let mut account = lock(account);
+        for id in ids.iter().filter(|id| !open.contains(*id)) {
+            account.ended_by_others(subject, id);
+        }
+        Ok(())
+    }
+
     async fn look(&self, app_id: &str) -> Result<Counted, StorageError> {
         // First: one that becomes an object meanwhile counts twice rather than never.
-        let open = (self.find_open)(&*self.storage, app_id).await?;
+        let open = self.open.of_app(app_id).await?;
         let stored = if self.counts_bytes() {
             spaces::scan(&*self.storage, app_id).await?
         } else {

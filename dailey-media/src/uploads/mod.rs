@@ -23,7 +23,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use dailey_http::{Problem, request_id};
 
-pub(crate) use self::all::find_open;
+pub(crate) use self::all::AllUploads;
 use self::buffers::Buffers;
 use self::checksum::{Checks, Mismatch};
 use self::digest::RunningDigest;
