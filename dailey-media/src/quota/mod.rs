@@ -9,6 +9,7 @@
 //! what the others wrote meanwhile.
 
 mod account;
+mod claim;
 mod spaces;
 
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,7 @@ use crate::settings::Limits;
 use crate::storage::{Pending, Storage, StorageError};
 
 pub(crate) use self::account::{Exceeded, OpenUpload};
+pub(crate) use self::claim::{Claim, Hold};
 
 /// How often the storage is asked again where others write to it as well.
 const RECOUNT: Duration = Duration::from_secs(10 * 60);
@@ -116,7 +118,7 @@ impl Quotas {
     pub(crate) async fn begin(&self, space: &Space) -> Result<Claim, QuotaError> {
         let inner = &self.0;
         if !inner.counts_bytes() {
-            return Ok(Claim(None));
+            return Ok(Claim::uncounted());
         }
         let account = inner.account(space.app_id()).await?;
         if !lock(&account).knows(space.subject()) {
@@ -129,11 +131,7 @@ impl Quotas {
 
     /// The same for the object that an upload becomes: what is held for it is claimed already.
     pub(crate) async fn begin_held(&self, space: &Space, id: &str) -> Result<Claim, QuotaError> {
-        let mut claim = self.begin(space).await?;
-        if let Some(claimed) = &mut claim.0 {
-            claimed.upload = Some(id.to_owned());
-        }
-        Ok(claim)
+        Ok(self.begin(space).await?.of_upload(id))
     }
 
     /// Holds all `length` bytes of an upload that begins.
@@ -157,11 +155,7 @@ impl Quotas {
             }
             held => held?,
         }
-        Ok(Hold {
-            quotas: self.clone(),
-            space: space.clone(),
-            id: Some(id.to_owned()),
-        })
+        Ok(Hold::new(self, space, id))
     }
 
     /// An upload is no longer open, as its keeper says from now on.
@@ -188,17 +182,17 @@ impl Quotas {
     pub(crate) async fn begin_removal(&self, space: &Space) -> Result<Claim, QuotaError> {
         let inner = &self.0;
         if !inner.counts_bytes() {
-            return Ok(Claim(None));
+            return Ok(Claim::uncounted());
         }
         let account = match inner.account(space.app_id()).await {
             Ok(account) => account,
             Err(QuotaError::Unknown) if !inner.is_counting(space.app_id()) => {
-                return Ok(Claim(None));
+                return Ok(Claim::uncounted());
             }
             Err(error) => return Err(error),
         };
         if !lock(&account).knows(space.subject()) {
-            return Ok(Claim(None));
+            return Ok(Claim::uncounted());
         }
         Ok(Claim::in_account(account, space))
     }
@@ -312,99 +306,4 @@ fn unknown(error: &StorageError) -> QuotaError {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each change to an account is one addition: whole at all times.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a change has claimed so far; given back when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Claim(Option<Claimed>);
-
-#[derive(Debug)]
-struct Claimed {
-    account: Shared,
-    subject: String,
-    bytes: u64,
-    /// The upload that becomes the object, and what is held for it.
-    upload: Option<String>,
-}
-
-impl Claim {
-    fn in_account(account: Shared, space: &Space) -> Self {
-        Self(Some(Claimed {
-            account,
-            subject: space.subject().to_owned(),
-            bytes: 0,
-            upload: None,
-        }))
-    }
-
-    /// Whether anything is counted here.
-    pub(crate) fn counts(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Sees to it that at least `bytes` are claimed or held.
-    pub(crate) fn cover(&mut self, bytes: u64) -> Result<(), Exceeded> {
-        let Some(claimed) = &mut self.0 else {
-            return Ok(());
-        };
-        let mut account = lock(&claimed.account);
-        let held = claimed.upload.as_deref();
-        let held = held.map_or(0, |id| account.held(&claimed.subject, id));
-        let more = bytes.saturating_sub(held).saturating_sub(claimed.bytes);
-        account.claim(&claimed.subject, more)?;
-        claimed.bytes += more;
-        Ok(())
-    }
-
-    /// `new` bytes are stored in the place of `old` ones, and nothing else is claimed any more.
-    pub(crate) fn stored(&mut self, new: u64, old: u64) {
-        self.settle(None, new, old);
-    }
-
-    /// The same where they came by an upload, which is no longer open.
-    pub(crate) fn filled(&mut self, new: u64, old: u64) {
-        let upload = self.0.as_mut().and_then(|claimed| claimed.upload.take());
-        self.settle(upload.as_deref(), new, old);
-    }
-
-    fn settle(&mut self, ended: Option<&str>, new: u64, old: u64) {
-        if let Some(claimed) = &mut self.0 {
-            let mut account = lock(&claimed.account);
-            if let Some(id) = ended {
-                account.release(&claimed.subject, id);
-            }
-            account.give_back(&claimed.subject, claimed.bytes);
-            account.settle(&claimed.subject, new, old);
-            claimed.bytes = 0;
-        }
-    }
-}
-
-/// What is held for an upload that begins; given back when it is dropped and not kept.
-#[derive(Debug)]
-pub(crate) struct Hold {
-    quotas: Quotas,
-    space: Space,
-    id: Option<String>,
-}
-
-impl Hold {
-    /// The upload has begun: until [`Quotas::release`].
-    pub(crate) fn keep(mut self) {
-        self.id = None;
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        if let Some(id) = &self.id {
-            self.quotas.release(&self.space, id);
-        }
-    }
-}
-
-impl Drop for Claimed {
-    fn drop(&mut self) {
-        lock(&self.account).give_back(&self.subject, self.bytes);
-    }
 }
