@@ -43,6 +43,7 @@ mod representation;
 mod routes;
 pub mod server;
 pub mod settings;
+mod small_file;
 pub mod storage;
 mod upload_slots;
 mod uploads;

@@ -27,7 +27,7 @@ use crate::routes::{self, App, Draining, Parts};
 use crate::settings::{LinkSecret, Settings, StorageSettings};
 use crate::storage::{self, OpenError, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
-use crate::uploads::{Uploads, sweep_for_ever};
+use crate::uploads::{AllUploads, Uploads, sweep_for_ever};
 
 /// In production, between the health check turning and the end of listening: as long as a proxy
 /// may take to look.
@@ -224,7 +224,12 @@ async fn service(
         StorageSettings::Local(_) => Writers::Alone,
         StorageSettings::S3(_) => Writers::Others,
     };
-    let quotas = Quotas::new(&settings.limits, writers, Arc::clone(&storage));
+    let quotas = Quotas::new(
+        &settings.limits,
+        writers,
+        Arc::clone(&storage),
+        Arc::new(AllUploads::new(Arc::clone(&storage))),
+    );
     let changes = Changes::new(Arc::clone(&storage), quotas, audit);
     let expiry = settings.upload_expiry;
     let uploads = Uploads::new(Arc::clone(&storage), changes.clone(), expiry);

@@ -54,8 +54,6 @@ pub(crate) enum Action {
     Copy,
     Move,
     Delete,
-    /// A link by which the store itself takes an object.
-    GiveLink,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,7 +62,6 @@ pub(crate) enum Outcome {
     Created,
     Replaced,
     Deleted,
-    Given,
     /// The storage failed in the middle.
     Unknown,
 }

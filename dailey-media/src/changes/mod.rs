@@ -13,9 +13,10 @@ use dailey_http::{Problem, request_id};
 use self::refusal::{exceeded, refused};
 use crate::audit::{Action, Audit, Entry, Outcome, Unavailable, Via};
 use crate::failure::failed;
+use crate::key::Space;
 use crate::key_locks::KeyLocks;
 use crate::preconditions::Preconditions;
-use crate::quota::{Claim, Quotas};
+use crate::quota::{Claim, Hold, Quotas};
 use crate::storage::{
     Copied, Deletion, Location, Object, Replaced, Storage, StorageError, copy_object,
 };
@@ -63,21 +64,23 @@ impl Changes {
         Ok(Room::new(self, at, via, claim))
     }
 
-    /// Before a link is given by which the store itself takes an object at `at`. What comes by it is
-    /// counted with the next count, and only the link is in the audit log.
-    pub(crate) async fn give_away(&self, at: &Location) -> Result<(), Problem> {
-        let inner = &self.0;
-        inner.ready().await?;
-        let mut claim = inner.quotas.begin(&at.space).await.map_err(refused)?;
-        // Who has no room for one byte gets no link.
-        claim.cover(1).map_err(exceeded)?;
-        let change = Change {
-            action: Action::GiveLink,
-            at,
-            from: None,
-            via: Via::Token,
-        };
-        inner.note(change.entry(Outcome::Given, None)).await
+    /// Before an upload of `length` bytes begins: their room is held until [`Self::upload_ended`].
+    pub(crate) async fn hold(&self, space: &Space, id: &str, length: u64) -> Result<Hold, Problem> {
+        self.0.ready().await?;
+        let held = self.0.quotas.hold(space, id, length).await;
+        held.map_err(refused)
+    }
+
+    /// Before the upload becomes the object at `at`.
+    pub(crate) async fn held_room(&self, at: &Location, id: &str) -> Result<Room, Problem> {
+        self.0.ready().await?;
+        let claim = self.0.quotas.begin_held(&at.space, id).await;
+        Ok(Room::new(self, at, Via::Upload, claim.map_err(refused)?))
+    }
+
+    /// Whatever was held for the upload is free.
+    pub(crate) fn upload_ended(&self, space: &Space, id: &str) {
+        self.0.quotas.release(space, id);
     }
 
     /// Copies the object at `from` to `to`, in one space.
@@ -341,39 +344,4 @@ async fn to_the_end<T: Send + 'static, E: From<Problem> + Send + 'static>(
         None => tokio::spawn(work),
     };
     task.await.map_err(|_| Problem::internal())?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::{ObjectKey, Space};
-    use crate::quota::Writers;
-    use crate::settings::Limits;
-    use crate::storage::local::LocalStorage;
-
-    #[tokio::test]
-    async fn a_link_to_the_store_is_written_down_and_given_to_nobody_without_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Storage> = Arc::new(LocalStorage::open(folder.path()).unwrap());
-        let limits = Limits {
-            user_quota_bytes: 1,
-            ..Limits::default()
-        };
-        let log = folder.path().join("audit.log");
-        let quotas = Quotas::new(&limits, Writers::Others, Arc::clone(&store));
-        let changes = Changes::new(Arc::clone(&store), quotas, Audit::open(&log).unwrap());
-        let at = Location {
-            space: Space::new("app", "ada"),
-            key: ObjectKey::parse("a").unwrap(),
-        };
-        changes.give_away(&at).await.unwrap();
-        let text = std::fs::read_to_string(&log).unwrap();
-        let line = "\"action\":\"give_link\",\"key\":\"a\",\"outcome\":\"given\"";
-        assert!(text.contains(line), "{text}");
-        // Nothing stays claimed; what is stored counts.
-        let mut room = changes.room(&at, Via::Token).await.unwrap();
-        room.make(1).await.unwrap();
-        let refused = changes.give_away(&at).await.unwrap_err();
-        assert_eq!(refused.code(), "quota_exceeded");
-    }
 }

@@ -36,5 +36,13 @@ pub(super) fn exceeded(error: Exceeded) -> Problem {
             "there is no room for this in what the whole app may store: tell its operator",
         )
         .with("quota", "app"),
+        Exceeded::Uploads { most } => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_open_uploads",
+            format!(
+                "{most} uploads of this user have begun and not ended, as many as may: go on with one, or end it"
+            ),
+        )
+        .with("limit", most),
     }
 }

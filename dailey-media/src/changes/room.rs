@@ -76,7 +76,7 @@ impl Room {
                 Ok(committed) => {
                     match &committed {
                         Some(Committed::Stored { object, replaced }) => {
-                            claim.stored(object.size, old);
+                            claim.filled(object.size, old);
                             inner.stored(change, object, *replaced).await?;
                         }
                         // Whoever carried it out may have died before it was written down.

@@ -31,7 +31,7 @@ use crate::failure::failed;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
 use crate::rate;
-use crate::routes::{App, MAX_JSON_BYTES};
+use crate::routes::{App, Caller, MAX_JSON_BYTES};
 use crate::storage::{Depth, ListQuery, Location, Storage, StorageError, records};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -76,7 +76,8 @@ async fn claimed(app: App, request: Request, next: Next) -> Result<Response, Pro
     app.access
         .limits()
         .subject(&space, crate::access::Scope::Write)?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(Caller(token));
     let (body, read) = if body::is_content_type(&parts.headers, "application/json") {
         let bytes = body::read(body, MAX_JSON_BYTES).await?;
         (Body::from(bytes.clone()), bytes)

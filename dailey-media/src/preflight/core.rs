@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::settings::Draft;
 
-use super::{Outcome, SEE_CONFIG, failed};
+use super::{Outcome, failed, see_config};
 
 /// How far Core's clock and ours may differ: the verifier's leeway.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
@@ -65,7 +65,7 @@ fn is_wrong(draft: &Draft, key: &str) -> bool {
 pub(super) async fn health(draft: &Draft) -> Outcome {
     let Some(url) = draft.core_url.as_ref().and_then(health_url) else {
         return match draft.environment {
-            _ if is_wrong(draft, "DAILEY_CORE_URL") => SEE_CONFIG,
+            _ if is_wrong(draft, "DAILEY_CORE_URL") => see_config(),
             Environment::Development => Outcome::Skipped("DAILEY_CORE_URL is not set"),
             Environment::Production => failed(
                 "DAILEY_CORE_URL is not set",
@@ -91,7 +91,7 @@ pub(super) async fn health(draft: &Draft) -> Outcome {
 /// `core_jwks`: fetched and judged as the running service will, by the verifier itself.
 pub(super) async fn jwks(draft: &Draft) -> Outcome {
     let Some(settings) = &draft.verifier else {
-        return SEE_CONFIG;
+        return see_config();
     };
     let origin = |text: &str| Url::parse(text).map(|url| url.origin());
     if draft.environment == Environment::Production
@@ -173,7 +173,7 @@ pub(super) async fn clock(draft: &Draft) -> Outcome {
     let jwks = jwks.and_then(|settings| Url::parse(settings.jwks_url()).ok());
     let health = draft.core_url.as_ref().and_then(health_url);
     if jwks.is_none() && health.is_none() {
-        return SEE_CONFIG;
+        return see_config();
     }
     let date = |url: Option<Url>| async move {
         let answer = get(draft.environment, url?).await.ok()?;

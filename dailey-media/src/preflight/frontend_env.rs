@@ -1,13 +1,11 @@
 //! The front end's build settings: what is in them is in every visitor's browser, and where they
 //! point is where every visitor's token goes.
 
-use std::io::Read;
-use std::path::Path;
-
 use dailey_auth::Environment;
 use url::{Host, Url};
 
 use crate::settings::Draft;
+use crate::small_file::read_text;
 
 use super::{Outcome, failed};
 
@@ -250,7 +248,7 @@ pub(super) async fn file(draft: &Draft) -> Outcome {
             ),
         };
     };
-    let text = tokio::task::spawn_blocking(move || read(&path)).await;
+    let text = tokio::task::spawn_blocking(move || read_text(&path, MAX_FRONTEND_ENV_BYTES)).await;
     let text = match text {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => {
@@ -268,25 +266,6 @@ pub(super) async fn file(draft: &Draft) -> Outcome {
             "mend that line of FRONTEND_ENV_FILE and build the front end again",
         ),
     }
-}
-
-fn read(path: &Path) -> std::io::Result<String> {
-    use std::io::{Error, ErrorKind};
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "it is not a file"));
-    }
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    file.take(MAX_FRONTEND_ENV_BYTES + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_FRONTEND_ENV_BYTES {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            "it is larger than 64 KiB",
-        ));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

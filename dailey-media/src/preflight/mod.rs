@@ -11,8 +11,9 @@
 //! | `conditional_writes` | a second create-only write is refused; on S3 every condition, under a race | `store` |
 //! | `frontend_env` | the front end's build settings name none but our https addresses, and no secret | `frontend_env` |
 //!
-//! All run at once, each with a deadline of its own. A check whose setting is wrong is not run: then
-//! `config` is what to mend. In production nothing else is ever skipped.
+//! All run at once, each with a deadline of its own. A check that cannot be tried has failed, and its hint
+//! says which other check to look at. Only where what it needs is not set, and only in development, it is
+//! skipped.
 
 mod config;
 mod core;
@@ -46,7 +47,13 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-const SEE_CONFIG: Outcome = Outcome::Skipped("its setting cannot be used: see `config`");
+/// Its setting is wrong, which is told once.
+fn see_config() -> Outcome {
+    failed(
+        "it cannot be tried: its setting cannot be used",
+        "mend what `config` names",
+    )
+}
 
 fn failed(detail: impl Into<String>, hint: &'static str) -> Outcome {
     Outcome::Failed {

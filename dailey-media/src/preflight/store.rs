@@ -13,7 +13,7 @@ use crate::storage::local::LocalStorage;
 use crate::storage::s3::{Conditions, S3Storage};
 use crate::storage::{Commit, Committed, Deletion, Location, Storage, StorageError, Target};
 
-use super::{Outcome, SEE_CONFIG, Status, failed};
+use super::{Outcome, Status, failed, see_config};
 
 const HINT: &str = "see that [storage] names the right place, that this user may write to it, and that it has space";
 
@@ -54,7 +54,7 @@ pub(super) async fn storage(store: &Store) -> Outcome {
         Store::Local(storage) => (storage, HINT),
         Store::S3(storage) => (storage, S3_HINT),
         Store::Refused(reason) => return failed(reason.clone(), HINT),
-        Store::NotConfigured => return SEE_CONFIG,
+        Store::NotConfigured => return see_config(),
     };
     let probe = Probe::new(storage);
     match probe.round_trip().await {
@@ -70,11 +70,13 @@ pub(super) async fn storage(store: &Store) -> Outcome {
 /// `conditional_writes`, where the store can be used at all.
 pub(super) async fn conditional_writes(store: Option<&Store>, storage: Status) -> Outcome {
     match store {
-        // Its failure is told once.
-        _ if storage != Status::Ok => Outcome::Skipped("the store cannot be used: see `storage`"),
-        Some(Store::Local(local)) => second_create(local).await,
-        Some(Store::S3(bucket)) => conditions(bucket).await,
-        _ => Outcome::Skipped("the store cannot be used: see `storage`"),
+        Some(Store::Local(local)) if storage == Status::Ok => second_create(local).await,
+        Some(Store::S3(bucket)) if storage == Status::Ok => conditions(bucket).await,
+        // Why, is told once.
+        _ => failed(
+            "it cannot be tried: the store cannot be used",
+            "mend what `storage` names",
+        ),
     }
 }
 
@@ -131,8 +133,7 @@ impl<'a> Probe<'a> {
         let same = match opened {
             None => false,
             Some(opened) => {
-                let size = opened.object.size;
-                let body = opened.content.body(0..size).collect().await;
+                let body = opened.whole().await?.collect().await;
                 body.is_ok_and(|body| body.to_bytes() == written)
             }
         };

@@ -1,6 +1,9 @@
 //! What one app's subjects store, and what they are about to. Pure.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::key::Space;
 
 /// Bytes that may be stored; 0: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,11 +12,35 @@ pub(super) struct Quota {
     pub(super) user_bytes: u64,
 }
 
+/// What a new account starts from, and an old one is set right by.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// Bytes of objects, by subject.
+    pub(super) stored: HashMap<String, u64>,
+    pub(super) open: Vec<OpenUpload>,
+}
+
+/// An upload that goes on over many requests: all its bytes are held from its beginning on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenUpload {
+    pub(crate) id: String,
+    /// Whose it is.
+    pub(crate) space: Space,
+    /// How many bytes there will be.
+    pub(crate) length: u64,
+}
+
 /// Which quota is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exceeded {
-    User { limit_bytes: u64 },
+    User {
+        limit_bytes: u64,
+    },
     App,
+    /// The number of uploads that a subject may have open.
+    Uploads {
+        most: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -22,27 +49,57 @@ pub(super) struct Account {
     stored: HashMap<String, u64>,
     /// By changes that are not done.
     claimed: HashMap<String, u64>,
-    /// Of all subjects, stored and claimed.
+    /// By uploads that are open.
+    held: HashMap<String, Held>,
+    /// Of all subjects, stored, claimed and held.
     total: u64,
 }
 
+/// What is held for one subject.
+#[derive(Debug, Default)]
+struct Held {
+    /// Of the open uploads, by their names.
+    open: HashMap<String, u64>,
+    /// Of these and of those that others have ended: what became of them, the next count finds.
+    bytes: u64,
+    /// When it was asked which of them others have ended.
+    looked_at: Option<Instant>,
+}
+
+impl Held {
+    fn add(&mut self, id: String, length: u64) {
+        self.open.insert(id, length);
+        self.bytes = self.bytes.saturating_add(length);
+    }
+}
+
 impl Account {
-    pub(super) fn new(quota: Quota, stored: HashMap<String, u64>) -> Self {
-        Self {
+    pub(super) fn new(quota: Quota, counted: Counted) -> Self {
+        let mut account = Self {
             quota,
-            total: stored.values().sum(),
-            stored,
+            stored: HashMap::new(),
             claimed: HashMap::new(),
-        }
+            held: HashMap::new(),
+            total: 0,
+        };
+        account.recounted(counted);
+        account
     }
 
-    /// What is stored was counted again. What changed during the count is in it or not.
-    pub(super) fn recounted(&mut self, stored: HashMap<String, u64>) {
-        self.total = stored.values().sum::<u64>() + self.claimed.values().sum::<u64>();
-        let known = std::mem::replace(&mut self.stored, stored);
+    /// What is there was counted again. What changed during the count is in it or not.
+    pub(super) fn recounted(&mut self, counted: Counted) {
+        let known = std::mem::replace(&mut self.stored, counted.stored);
         for subject in known.into_keys() {
             self.stored.entry(subject).or_default();
         }
+        self.held.clear();
+        for OpenUpload { id, space, length } in counted.open {
+            let held = self.held.entry(space.subject().to_owned()).or_default();
+            held.add(id, length);
+        }
+        let bytes = self.stored.values().chain(self.claimed.values());
+        let bytes = bytes.chain(self.held.values().map(|held| &held.bytes));
+        self.total = bytes.fold(0, |total, bytes| total.saturating_add(*bytes));
     }
 
     pub(super) fn knows(&self, subject: &str) -> bool {
@@ -55,12 +112,24 @@ impl Account {
 
     /// Claims `bytes` more. Nothing is always granted, so that who has too much may still change it.
     pub(super) fn claim(&mut self, subject: &str, bytes: u64) -> Result<(), Exceeded> {
+        self.allows(subject, bytes)?;
+        if bytes > 0 {
+            let claimed = self.claimed.entry(subject.to_owned()).or_default();
+            *claimed = claimed.saturating_add(bytes);
+            self.total = self.total.saturating_add(bytes);
+        }
+        Ok(())
+    }
+
+    fn allows(&self, subject: &str, bytes: u64) -> Result<(), Exceeded> {
         if bytes == 0 {
             return Ok(());
         }
         let over = |used: u64, limit: u64| limit != 0 && used.saturating_add(bytes) > limit;
         let of = |bytes: &HashMap<String, u64>| bytes.get(subject).copied().unwrap_or_default();
+        let held = self.held.get(subject).map_or(0, |held| held.bytes);
         let used = of(&self.stored).saturating_add(of(&self.claimed));
+        let used = used.saturating_add(held);
         let limit_bytes = self.quota.user_bytes;
         if over(used, limit_bytes) {
             return Err(Exceeded::User { limit_bytes });
@@ -68,10 +137,62 @@ impl Account {
         if over(self.total, self.quota.app_bytes) {
             return Err(Exceeded::App);
         }
-        let claimed = self.claimed.entry(subject.to_owned()).or_default();
-        *claimed = claimed.saturating_add(bytes);
-        self.total = self.total.saturating_add(bytes);
         Ok(())
+    }
+
+    /// Holds all bytes of an upload, of which a subject may have `most`.
+    pub(super) fn hold(&mut self, upload: OpenUpload, most: u32) -> Result<(), Exceeded> {
+        let OpenUpload { id, space, length } = upload;
+        let subject = space.subject();
+        let open = self.held.get(subject).map_or(0, |held| held.open.len());
+        if u32::try_from(open).is_ok_and(|open| open < most) {
+            self.allows(subject, length)?;
+            let held = self.held.entry(subject.to_owned()).or_default();
+            held.add(id, length);
+            self.total = self.total.saturating_add(length);
+            Ok(())
+        } else {
+            Err(Exceeded::Uploads { most })
+        }
+    }
+
+    /// Bytes that are held for this upload.
+    pub(super) fn held(&self, subject: &str, id: &str) -> u64 {
+        let length = self.held.get(subject).and_then(|held| held.open.get(id));
+        length.copied().unwrap_or_default()
+    }
+
+    /// The open uploads of a subject, if it was not asked for `pause` which of them others have ended.
+    pub(super) fn look_at(&mut self, subject: &str, now: Instant, pause: Duration) -> Vec<String> {
+        let Some(held) = self.held.get_mut(subject) else {
+            return Vec::new();
+        };
+        let just_asked = |last| now.saturating_duration_since(last) < pause;
+        if held.looked_at.is_some_and(just_asked) {
+            return Vec::new();
+        }
+        held.looked_at = Some(now);
+        held.open.keys().cloned().collect()
+    }
+
+    /// Another replica has ended an upload.
+    pub(super) fn ended_by_others(&mut self, subject: &str, id: &str) {
+        if let Some(held) = self.held.get_mut(subject) {
+            held.open.remove(id);
+        }
+    }
+
+    /// An upload is no longer open.
+    pub(super) fn release(&mut self, subject: &str, id: &str) {
+        let Some(held) = self.held.get_mut(subject) else {
+            return;
+        };
+        let length = held.open.remove(id).unwrap_or_default();
+        held.bytes = held.bytes.saturating_sub(length);
+        if held.open.is_empty() && held.bytes == 0 {
+            self.held.remove(subject);
+        }
+        self.total = self.total.saturating_sub(length);
     }
 
     /// Gives back what was claimed.
@@ -105,7 +226,11 @@ mod tests {
             app_bytes,
             user_bytes,
         };
-        Account::new(quota, HashMap::from([("ada".to_owned(), 40)]))
+        let counted = Counted {
+            stored: HashMap::from([("ada".to_owned(), 40)]),
+            open: Vec::new(),
+        };
+        Account::new(quota, counted)
     }
 
     #[test]
@@ -148,11 +273,67 @@ mod tests {
     fn a_count_replaces_what_was_thought_to_be_stored_and_no_claim() {
         let mut account = account(100, 0);
         assert_eq!(account.claim("ada", 30), Ok(()));
-        account.recounted(HashMap::from([("bob".to_owned(), 50)]));
+        account.recounted(Counted {
+            stored: HashMap::from([("bob".to_owned(), 50)]),
+            open: Vec::new(),
+        });
         assert!(account.knows("ada"));
         assert_eq!(account.claim("bob", 21), Err(Exceeded::App));
         assert_eq!(account.claim("bob", 20), Ok(()));
         account.give_back("ada", 30);
         assert_eq!(account.claim("bob", 30), Ok(()));
+    }
+
+    fn upload(subject: &str, id: &str, length: u64) -> OpenUpload {
+        OpenUpload {
+            id: id.into(),
+            space: Space::new("app", subject),
+            length,
+        }
+    }
+
+    #[test]
+    fn which_uploads_others_have_ended_is_asked_once_in_a_while_and_their_bytes_stay_counted() {
+        let mut account = account(0, 41);
+        let (start, pause) = (Instant::now(), Duration::from_secs(5));
+        assert_eq!(account.hold(upload("ada", "1", 1), 1), Ok(()));
+        assert_eq!(account.look_at("ada", start, pause), ["1"]);
+        let soon = start + Duration::from_millis(4999);
+        assert!(account.look_at("ada", soon, pause).is_empty());
+        assert_eq!(account.look_at("ada", start + pause, pause), ["1"]);
+        assert!(account.look_at("bob", start, pause).is_empty());
+        account.ended_by_others("ada", "1");
+        let user = Err(Exceeded::User { limit_bytes: 41 });
+        assert_eq!(account.hold(upload("ada", "2", 1), 1), user);
+        assert_eq!(account.hold(upload("ada", "2", 0), 1), Ok(()));
+        account.recounted(Counted::default());
+        assert_eq!(account.hold(upload("ada", "3", 41), 1), Ok(()));
+    }
+
+    #[test]
+    fn what_is_held_for_an_upload_counts_until_it_is_no_longer_open() {
+        let mut account = account(100, 90);
+        let user = Err(Exceeded::User { limit_bytes: 90 });
+        assert_eq!(account.hold(upload("ada", "1", 51), 2), user);
+        assert_eq!(account.hold(upload("ada", "1", 50), 2), Ok(()));
+        assert_eq!(account.claim("ada", 1), user);
+        assert_eq!(account.claim("bob", 11), Err(Exceeded::App));
+        // One of no bytes is one all the same.
+        assert_eq!(account.hold(upload("ada", "2", 0), 2), Ok(()));
+        let many = Err(Exceeded::Uploads { most: 2 });
+        assert_eq!(account.hold(upload("ada", "3", 0), 2), many);
+        assert_eq!(account.hold(upload("bob", "4", 10), 2), Ok(()));
+        account.release("ada", "1");
+        account.release("ada", "1");
+        assert_eq!(account.held("ada", "1"), 0);
+        assert_eq!(account.hold(upload("ada", "3", 50), 2), Ok(()));
+        // What others have open is more than may be, and counts.
+        account.recounted(Counted {
+            stored: HashMap::new(),
+            open: vec![upload("ada", "5", 80), upload("ada", "6", 15)],
+        });
+        assert_eq!(account.claim("bob", 6), Err(Exceeded::App));
+        assert_eq!(account.claim("bob", 5), Ok(()));
+        assert_eq!(account.hold(upload("ada", "7", 0), 2), many);
     }
 }

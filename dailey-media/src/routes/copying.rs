@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::openapi::{BodyRefusals, ObjectBody, Refusals};
 use super::writing::stored;
-use super::{App, MAX_JSON_BYTES, absent, key_text};
+use super::{App, Caller, MAX_JSON_BYTES, absent, key_text};
 use crate::access::Scope;
 use crate::changes::Moved;
 use crate::preconditions::Preconditions;
@@ -41,6 +41,7 @@ struct Wanted {
 ))]
 pub(super) async fn copy(
     State(app): State<App>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -48,7 +49,7 @@ pub(super) async fn copy(
         from,
         to,
         conditions,
-    } = places(&app, &headers, body).await?;
+    } = places(&app, &caller, &headers, body).await?;
     let name = to.key.as_str().to_owned();
     match app.changes.copy(from, to, conditions).await? {
         Copied::Stored {
@@ -73,6 +74,7 @@ pub(super) async fn copy(
 ))]
 pub(super) async fn rename(
     State(app): State<App>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -80,7 +82,7 @@ pub(super) async fn rename(
         from,
         to,
         conditions,
-    } = places(&app, &headers, body).await?;
+    } = places(&app, &caller, &headers, body).await?;
     let name = to.key.as_str().to_owned();
     match app.changes.rename(from, to, conditions).await? {
         Moved::Done { object, replaced } => Ok(stored(&name, &object, replaced)),
@@ -100,8 +102,13 @@ struct Places {
     conditions: Preconditions,
 }
 
-async fn places(app: &App, headers: &HeaderMap, body: Body) -> Result<Places, Problem> {
-    let space = app.access.space(headers, Scope::Write).await?;
+async fn places(
+    app: &App,
+    Caller(token): &Caller,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Places, Problem> {
+    let space = app.access.open(token, Scope::Write)?;
     let wanted: Wanted = json(headers, body, MAX_JSON_BYTES).await?;
     let at = |text| -> Result<Location, Problem> {
         let space = space.clone();

@@ -1,5 +1,6 @@
 //! The routes: each takes a request apart, asks the rules and the store, and answers.
 
+mod caller;
 mod copying;
 mod health;
 mod links;
@@ -39,6 +40,8 @@ use crate::settings::Limits;
 use crate::storage::{Object, Storage};
 use crate::upload_slots::UploadSlots;
 use crate::uploads::Uploads;
+
+pub(crate) use caller::Caller;
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";

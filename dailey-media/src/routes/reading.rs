@@ -1,11 +1,13 @@
 //! Gives objects back: whole, in part, or only what is known of them.
 
+use std::io;
 use std::ops::Range;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
+use futures_util::stream::{self, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use super::links::now_seconds;
@@ -16,7 +18,10 @@ use crate::multipart::{Multipart, content_range};
 use crate::preconditions::{self, Preconditions, ReadVerdict};
 use crate::range::{self, Wanted};
 use crate::representation::{self, Download};
-use crate::storage::{Content, Location, Object, Opened};
+use crate::storage::{Content, Location, Object, Opened, StorageError};
+
+/// How often an object is looked at that others replace while it is looked at.
+const MAX_LOOKS: usize = 8;
 
 /// Get an object
 ///
@@ -53,14 +58,33 @@ pub(super) async fn whole_or_part(
     uri: &Uri,
 ) -> Result<Response, Problem> {
     let conditions = Preconditions::read(headers).map_err(malformed_condition)?;
-    let Opened { object, content } = app
-        .storage
-        .open(at)
-        .await
-        .map_err(failed)?
-        .ok_or_else(absent)?;
-    if let Some(answer) = unneeded(&conditions, &object)? {
-        return Ok(answer);
+    let in_part = headers.contains_key(header::RANGE);
+    for look in 0..MAX_LOOKS {
+        // Who has it already mostly needs nothing of it.
+        let opening = if in_part || (look == 0 && !conditions.is_empty()) {
+            app.storage.open_in_part(at)
+        } else {
+            app.storage.open(at)
+        };
+        let opened = opening.await.map_err(failed)?.ok_or_else(absent)?;
+        if let Some(answer) = answer(app, at, headers, uri, &conditions, opened).await? {
+            return Ok(answer);
+        }
+    }
+    Err(failed(StorageError::Busy))
+}
+
+/// What is sent of an opened object; `None` where another has taken its place before it could begin.
+async fn answer(
+    app: &App,
+    at: &Location,
+    headers: &HeaderMap,
+    uri: &Uri,
+    conditions: &Preconditions,
+    Opened { object, content }: Opened,
+) -> Result<Option<Response>, Problem> {
+    if let Some(answer) = unneeded(conditions, &object)? {
+        return Ok(Some(answer));
     }
     let mut out = representation::headers(&at.key, &object, &Download::from_query(uri.query()));
     let now = now_seconds();
@@ -78,23 +102,41 @@ pub(super) async fn whole_or_part(
         }
         Wanted::Parts(parts) => match several(app, at, &object, &parts).await? {
             Some(others) => {
-                let contents = [content].into_iter().chain(others);
-                let parts = parts.into_iter().zip(contents);
-                let parts = parts.map(|(part, content)| (part.clone(), content.body(part)));
+                let mut parts = parts.into_iter();
+                let first = parts.next().unwrap_or_default();
+                let Some(body) = content.body(first.clone()).await.map_err(failed)? else {
+                    return Ok(None);
+                };
+                let later = parts.zip(others);
+                let later = later.map(|(part, content)| (part.clone(), later_body(content, part)));
+                let parts = [(first, body)].into_iter().chain(later).collect();
                 let content_type = &object.description.content_type;
-                let body = Multipart::new(content_type, object.size, parts.collect());
+                let body = Multipart::new(content_type, object.size, parts);
                 out.insert(header::CONTENT_TYPE, value(&body.content_type()));
                 out.insert(header::CONTENT_LENGTH, body.content_length().into());
-                return Ok((StatusCode::PARTIAL_CONTENT, out, Body::new(body)).into_response());
+                let answer = (StatusCode::PARTIAL_CONTENT, out, Body::new(body));
+                return Ok(Some(answer.into_response()));
             }
-            // It was replaced in this moment: what was opened first is given whole.
+            // It was replaced in this moment: what was opened first is given whole, if it can be had.
             None => (StatusCode::OK, 0..object.size),
         },
         Wanted::Unsatisfiable => return Err(unsatisfiable(&object, BEHIND_THE_END)),
         Wanted::TooMany => return Err(unsatisfiable(&object, TOO_MANY)),
     };
     out.insert(header::CONTENT_LENGTH, (part.end - part.start).into());
-    Ok((status, out, content.body(part)).into_response())
+    let body = content.body(part).await.map_err(failed)?;
+    Ok(body.map(|body| (status, out, body).into_response()))
+}
+
+/// A part whose turn comes when the ones before it are sent. Where another object has taken its place by
+/// then, the connection is cut: the client is not given a mix.
+fn later_body(content: Box<dyn Content>, part: Range<u64>) -> Body {
+    let asked = async move {
+        let body = content.body(part).await.map_err(io::Error::other)?;
+        let body = body.ok_or_else(|| io::Error::other("the object was replaced"))?;
+        Ok::<_, io::Error>(body.into_data_stream().map_err(io::Error::other))
+    };
+    Body::from_stream(stream::once(asked).try_flatten())
 }
 
 /// The same object once more for each part but the first; `None` where another has taken its place.
@@ -106,7 +148,7 @@ async fn several(
 ) -> Result<Option<Vec<Box<dyn Content>>>, Problem> {
     let mut others = Vec::new();
     for _ in 1..parts.len() {
-        match app.storage.open(at).await.map_err(failed)? {
+        match app.storage.open_in_part(at).await.map_err(failed)? {
             Some(opened) if opened.object == *object => others.push(opened.content),
             _ => return Ok(None),
         }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::openapi::{BodyRefusals, Refusals, StateRefusals};
 use super::{
-    App, MAX_JSON_BYTES, absent, condition_failed, count, failed, key, key_text,
+    App, Caller, MAX_JSON_BYTES, absent, condition_failed, count, failed, key, key_text,
     malformed_condition,
 };
 use crate::access::Scope;
@@ -89,10 +89,11 @@ struct Wanted {
 ))]
 pub(super) async fn delete_many(
     State(app): State<App>,
+    Caller(token): Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let space = app.access.space(&headers, Scope::Write).await?;
+    let space = app.access.open(&token, Scope::Write)?;
     let wanted: Wanted = body::json(&headers, body, MAX_JSON_BYTES).await?;
     let (keys, more) = match (wanted.keys, wanted.prefix) {
         (Some(keys), None) => (named(&app, keys)?, false),

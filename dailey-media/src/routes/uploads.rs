@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 
 use super::openapi::{BytesRefusals, Refusals, UploadRefusals};
-use super::{App, condition_failed, failed, malformed_condition};
+use super::{App, Caller, condition_failed, failed, malformed_condition};
 use crate::access::Scope;
 use crate::digest::{self, CONTENT_DIGEST, REPR_DIGEST};
 use crate::preconditions::Preconditions;
@@ -112,14 +112,16 @@ pub(super) async fn options() -> Response {
     (status = 413, description = "`upload_too_large`, `upload_length_exceeded`, `body_too_large`"),
     (status = 415, description = "`unsupported_media_type`"),
     (status = 423, description = "`upload_locked`"),
+    (status = 429, description = "`too_many_open_uploads`; `rate_limited`, `too_many_uploads`, with `Retry-After`"),
     (status = 460, description = "`checksum_mismatch`"),
 ))]
 pub(super) async fn create(
     State(app): State<App>,
+    Caller(token): Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let space = app.access.space(&headers, Scope::Write).await?;
+    let space = app.access.open(&token, Scope::Write)?;
     let length = length(&headers)?;
     let text = one(&headers, &UPLOAD_METADATA)?.unwrap_or_default();
     let metadata = metadata::read(text).map_err(metadata_invalid)?;

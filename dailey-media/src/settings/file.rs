@@ -1,7 +1,9 @@
 //! The configuration file: TOML, unknown keys refused with their line.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use dailey_auth::Environment;
 use dailey_http::settings::{self, Lookup};
@@ -10,9 +12,14 @@ use serde::Deserialize;
 use super::limits::Limits;
 use super::s3::Table;
 use super::{DEFAULT_CONFIG_FILE, DEFAULT_ROOT, SettingError, StorageSettings};
+use crate::small_file::read_text;
 
 /// Largest configuration file.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+
+/// Longest wait for the disk that it lies on. The preflight's checks come after it, and all of it ends within
+/// ten seconds.
+const MAX_WAIT: Duration = Duration::from_secs(4);
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -47,10 +54,27 @@ impl ConfigFile {
         let named = config
             .map(Path::to_owned)
             .or_else(|| settings::text(lookup, "DAILEY_CONFIG").map(PathBuf::from));
-        let path =
-            named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG_FILE)).filter(|path| path.exists()));
-        let file = path.as_deref().map_or(Ok(File::default()), parse)?;
-        Ok(Self { path, file })
+        let is_named = named.is_some();
+        let path = named.unwrap_or_else(|| DEFAULT_CONFIG_FILE.into());
+        let reading = path.clone();
+        let read = within(MAX_WAIT, move || {
+            (is_named || reading.exists()).then(|| parse(&reading))
+        });
+        match read {
+            Some(Some(file)) => Ok(Self {
+                file: file?,
+                path: Some(path),
+            }),
+            Some(None) => Ok(Self {
+                file: File::default(),
+                path: None,
+            }),
+            None => Err(SettingError::File {
+                path,
+                line: None,
+                message: "cannot be read: the disk that it lies on does not answer".to_owned(),
+            }),
+        }
     }
 
     /// `[limits]`.
@@ -101,25 +125,24 @@ impl ConfigFile {
     }
 }
 
+/// What `work` gives in time. A disk may hang, and takes whoever asks it along: that is a thread which nobody
+/// waits for, and which ends with the process.
+fn within<T: Send + 'static>(
+    time: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (tell, told) = mpsc::sync_channel(1);
+    thread::spawn(move || tell.send(work()));
+    told.recv_timeout(time).ok()
+}
+
 fn parse(path: &Path) -> Result<File, SettingError> {
     let refuse = |line, message: String| SettingError::File {
         path: path.to_owned(),
         line,
         message,
     };
-    let metadata =
-        fs::metadata(path).map_err(|error| refuse(None, format!("cannot be read: {error}")))?;
-    // From a pipe or a device there may be nothing to read, or no end of it.
-    if !metadata.is_file() {
-        return Err(refuse(None, "is not a file".to_owned()));
-    }
-    if metadata.len() > MAX_CONFIG_BYTES {
-        return Err(refuse(
-            None,
-            "is larger than 64 KiB: this is not a configuration file".to_owned(),
-        ));
-    }
-    let text = fs::read_to_string(path)
+    let text = read_text(path, MAX_CONFIG_BYTES)
         .map_err(|error| refuse(None, format!("cannot be read: {error}")))?;
     toml::from_str(&text).map_err(|error| {
         // The error's own display quotes the line, which may hold a secret.

@@ -15,6 +15,9 @@ const MAX_PAGE: u32 = 1000;
 /// Most uploads at once: each holds some MiB of memory with S3.
 const MAX_UPLOADS: u32 = 1024;
 
+/// Most open uploads of a subject: all of them are looked at when what is stored is counted.
+const MAX_OPEN_UPLOADS: u32 = 10_000;
+
 /// What may be asked of the service. Every quota may be 0: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +37,9 @@ pub struct Limits {
     pub batch_max_keys: u32,
     /// Bodies that one subject may send at once. Default: 4.
     pub uploads_per_subject: u32,
+    /// Resumable uploads that one subject may have begun and not ended. Default: 128, more than clients
+    /// run side by side, so that who never ends any leaves no more than these behind.
+    pub open_uploads_per_subject: u32,
     /// Bodies that all may send at once. Default: 64: some MiB of memory each.
     pub uploads_per_process: u32,
 }
@@ -48,6 +54,7 @@ impl Default for Limits {
             list_max_objects: MAX_PAGE,
             batch_max_keys: MAX_PAGE,
             uploads_per_subject: 4,
+            open_uploads_per_subject: 128,
             uploads_per_process: 64,
         }
     }
@@ -72,6 +79,8 @@ impl Limits {
             Some("[limits] uploads_per_process is not 1 to 1024")
         } else if !(1..=self.uploads_per_process).contains(&self.uploads_per_subject) {
             Some("[limits] uploads_per_subject is not 1 to uploads_per_process")
+        } else if !(1..=MAX_OPEN_UPLOADS).contains(&self.open_uploads_per_subject) {
+            Some("[limits] open_uploads_per_subject is not 1 to 10000")
         } else {
             None
         }

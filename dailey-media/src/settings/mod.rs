@@ -251,6 +251,11 @@ mod tests {
             ),
             (
                 &[],
+                Some("[limits]\nopen_uploads_per_subject = 0\n"),
+                "open_uploads_per_subject is not 1 to 10000",
+            ),
+            (
+                &[],
                 Some("[storage]\ns3 = 'hush'\n"),
                 ", line 2: a value is not of the type",
             ),

@@ -33,13 +33,13 @@ pub(crate) async fn copy_object(
     if !conditions.allow_change(current.as_ref().map(Object::validators).as_ref()) {
         return Ok(Copied::TargetExists);
     }
-    let source = opened.object;
+    let source = opened.object.clone();
     let target = Target {
         at: to.clone(),
         description: source.description.clone(),
     };
     let mut upload = storage.upload(target).await?;
-    let mut body = opened.content.body(0..source.size);
+    let mut body = opened.whole().await?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(std::io::Error::other)?;
         if let Ok(bytes) = frame.into_data() {

@@ -11,7 +11,7 @@ pub(crate) mod resumable;
 pub mod s3;
 
 pub(crate) use copy::{Copied, copy_object};
-pub use presign::{LinkMethod, LinkRequest, MAX_LINK_SECONDS, SignedRequest};
+pub use presign::{LinkMethod, MAX_LINK_SECONDS};
 pub use resumable::{Received, Resumable};
 
 use std::fmt::Debug;
@@ -52,8 +52,13 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// The object at `at`, without its bytes.
     fn stat<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Object>>;
 
-    /// The object at `at`, ready to be read.
+    /// The object at `at`, ready to be read whole.
     fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>>;
+
+    /// The same where a part may be enough, or nothing: only a little is asked of a store that is far.
+    fn open_in_part<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>> {
+        self.open(at)
+    }
 
     /// Begins an upload to `target`. Dropping it before the commit undoes it.
     fn upload(&self, target: Target) -> Pending<'_, Box<dyn Upload>>;
@@ -71,9 +76,10 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// One page of the objects in `space`, by the bytes of their keys.
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page>;
 
-    /// A link that the store itself answers to whoever has it; `None` where the service is to sign
-    /// and answer links itself.
-    fn presign<'a>(&'a self, _link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
+    /// A link by which the store itself gives the object at `at` to whoever has it, for `life`: whole
+    /// seconds, 1 to [`MAX_LINK_SECONDS`]. `None` where the service is to sign and answer it itself. There
+    /// is none to write: nobody would count the bytes, bound them, or write down that they came.
+    fn presign<'a>(&'a self, _at: &'a Location, _life: Duration) -> Pending<'a, Option<String>> {
         Box::pin(async { Ok(None) })
     }
 
@@ -198,12 +204,25 @@ pub struct Opened {
     pub content: Box<dyn Content>,
 }
 
+impl Opened {
+    /// All its bytes, of what was opened by [`Storage::open`].
+    ///
+    /// # Errors
+    /// [`StorageError`]
+    pub async fn whole(self) -> Result<Body, StorageError> {
+        let body = self.content.body(0..self.object.size).await?;
+        body.ok_or(StorageError::Busy)
+    }
+}
+
 /// An object's bytes, as they were when it was opened.
 pub trait Content: Debug + Send {
-    /// These bytes as a body that is read as the client takes it.
+    /// These bytes as a body that is read as the client takes it. `None` where another object has taken
+    /// the place of this one and a part of it that was not asked for before cannot be had any more: to
+    /// be opened anew. Once there is a body, all of it is of the object that was opened.
     ///
     /// `range` lies within the object's size.
-    fn body(self: Box<Self>, range: Range<u64>) -> Body;
+    fn body(self: Box<Self>, range: Range<u64>) -> Pending<'static, Option<Body>>;
 }
 
 /// Which page of a list.

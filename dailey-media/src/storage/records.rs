@@ -28,7 +28,7 @@ pub(crate) async fn read(
         return Ok(None);
     };
     let state = opened.object.validators();
-    let body = opened.content.body(0..opened.object.size);
+    let body = opened.whole().await?;
     let read = Limited::new(body, MAX_RECORD_BYTES).collect().await;
     let bytes = read.map_err(std::io::Error::other)?.to_bytes();
     Ok(Some(Record { bytes, state }))

@@ -6,6 +6,7 @@
 //! each step is a compare-and-replace, and whatever a crash interrupts, the next request or sweep
 //! finishes.
 
+mod all;
 mod buffers;
 pub(crate) mod checksum;
 mod digest;
@@ -22,6 +23,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use dailey_http::{Problem, request_id};
 
+pub(crate) use self::all::AllUploads;
 use self::buffers::Buffers;
 use self::checksum::{Checks, Mismatch};
 use self::digest::RunningDigest;
@@ -29,7 +31,6 @@ pub(crate) use self::state::{Conditions, UploadId, Wanted};
 use self::state::{Stage, State};
 pub(crate) use self::sweep::sweep_for_ever;
 use self::turns::{Turn, Turns};
-use crate::audit::Via;
 use crate::changes::{Changes, FillError};
 use crate::key::Space;
 use crate::preconditions::{Preconditions, Validators};
@@ -133,10 +134,13 @@ impl Uploads {
             let mut state = State::new(wanted);
             // Tried again when it is complete, which decides; here it spares the client the work.
             uploads.allowed_now(&state).await?;
-            uploads.has_room(&state).await?;
+            let (changes, space) = (&uploads.changes, state.space());
+            let held = changes.hold(&space, id.as_str(), state.length).await;
+            let held = held.map_err(UploadError::Refused)?;
             state.expires_ms = uploads.expires_ms();
             let only = Preconditions::create_only();
             let read = uploads.write(&id, &state, only).await?;
+            held.keep();
             let mut upload = Upload { id, state, read };
             let mut object = None;
             if upload.state.length == 0 {
@@ -227,7 +231,7 @@ impl Uploads {
     /// The upload, if it is one of `space` and can go on.
     async fn find_live(&self, space: &Space, id: &UploadId) -> Result<Upload, UploadError> {
         let upload = self.find(id).await?.ok_or(UploadError::NotFound)?;
-        if !upload.state.belongs_to(space) {
+        if upload.state.space() != *space {
             return Err(UploadError::NotFound);
         }
         if upload.state.stage == Stage::Gone || upload.state.expires_ms <= now_ms() {
@@ -288,20 +292,12 @@ impl Uploads {
         }
     }
 
-    /// Whether the object would have room now. Nothing is held back for it: the last word is said when
-    /// it is complete.
-    async fn has_room(&self, state: &State) -> Result<(), UploadError> {
-        let room = self.changes.room(&state.target()?.at, Via::Upload).await;
-        let mut room = room.map_err(UploadError::Refused)?;
-        room.make(state.length).await.map_err(UploadError::Refused)
-    }
-
     /// Makes the object of an upload whose record says that all its bytes are there.
     async fn finish(&self, upload: &mut Upload) -> Result<Option<Object>, UploadError> {
         let state = &upload.state;
         let (target, commit, sha256) =
             (state.target()?, state.commit()?, state.digest()?.finish()?);
-        let room = self.changes.room(&target.at, Via::Upload).await;
+        let room = self.changes.held_room(&target.at, upload.id.as_str()).await;
         let room = room.map_err(UploadError::Refused)?;
         let (storage, id, received) = (
             Arc::clone(&self.storage),
@@ -339,6 +335,7 @@ impl Uploads {
             // The object is there; whoever asks next finds that out again.
             tracing::warn!(?error, "could not write that an upload is complete");
         }
+        self.release(upload);
     }
 
     /// Ends an upload without an object, or forgets one that has become an object.
@@ -352,15 +349,25 @@ impl Uploads {
                 .await?;
         }
         upload.state.stage = Stage::Gone;
-        self.save(upload).await
+        self.save(upload).await?;
+        self.release(upload);
+        Ok(())
+    }
+
+    /// It is no longer open: nothing is held for it.
+    fn release(&self, upload: &Upload) {
+        let space = upload.state.space();
+        self.changes.upload_ended(&space, upload.id.as_str());
     }
 
     /// Removes what is left of an upload.
     async fn remove(&self, upload: &Upload) -> Result<(), StorageError> {
         let still = Preconditions::still(&upload.read);
         match self.storage.delete(&upload.id.location(), &still).await? {
-            Deletion::Deleted | Deletion::Absent | Deletion::ConditionFailed(_) => Ok(()),
+            Deletion::Deleted | Deletion::Absent => self.release(upload),
+            Deletion::ConditionFailed(_) => {}
         }
+        Ok(())
     }
 
     fn expires_ms(&self) -> u64 {

@@ -129,8 +129,14 @@ impl State {
         serde_json::to_vec(self).map_err(|error| StorageError::Io(error.into()))
     }
 
-    pub(super) fn belongs_to(&self, space: &Space) -> bool {
-        self.app_id == space.app_id() && self.subject == space.subject()
+    /// Whose it is.
+    pub(super) fn space(&self) -> Space {
+        Space::new(&self.app_id, &self.subject)
+    }
+
+    /// Whether bytes of it may be there that are no object.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Receiving | Stage::Finishing)
     }
 
     pub(super) fn digest(&self) -> Result<RunningDigest, StorageError> {
@@ -150,7 +156,7 @@ impl State {
     pub(super) fn target(&self) -> Result<Target, StorageError> {
         Ok(Target {
             at: Location {
-                space: Space::new(&self.app_id, &self.subject),
+                space: self.space(),
                 key: ObjectKey::parse(self.key.clone()).map_err(|_| DAMAGED)?,
             },
             description: self.description.clone(),

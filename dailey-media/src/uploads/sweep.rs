@@ -4,18 +4,14 @@
 use std::time::Duration;
 
 use super::state::Stage;
-use super::{UploadError, UploadId, Uploads, now_ms};
-use crate::storage::resumable::states;
-use crate::storage::{Depth, ListQuery, StorageError};
+use super::{UploadError, UploadId, Uploads, all, now_ms};
+use crate::storage::StorageError;
 
 /// Between two sweeps.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// A completion may be under way on another replica for as long as this.
 const MAX_FINISH: Duration = Duration::from_secs(15 * 60);
-
-/// Uploads in one page of the list.
-const PAGE: usize = 1000;
 
 /// Sweeps for as long as it is polled.
 pub(crate) async fn sweep_for_ever(uploads: Uploads) {
@@ -31,29 +27,20 @@ pub(crate) async fn sweep_for_ever(uploads: Uploads) {
 
 impl Uploads {
     async fn sweep(&self) -> Result<(), StorageError> {
-        let space = states();
-        let mut query = ListQuery {
-            prefix: String::new(),
-            depth: Depth::All,
-            limit: PAGE,
-            after: None,
-        };
         let mut removed = 0_u64;
+        let mut after = None;
         loop {
-            let page = self.storage.list(&space, &query).await?;
-            for (key, _) in &page.objects {
-                let Some(id) = UploadId::parse(key.as_str()) else {
-                    continue;
-                };
-                match self.sweep_one(&id).await {
+            let (ids, next) = all::page(&*self.storage, after).await?;
+            for id in &ids {
+                match self.sweep_one(id).await {
                     Ok(Swept::Removed) => removed += 1,
                     Ok(Swept::Kept) => {}
                     // The others are not to wait for it.
                     Err(error) => tracing::warn!(?error, "could not sweep an upload"),
                 }
             }
-            query.after = page.next;
-            if query.after.is_none() {
+            after = next;
+            if after.is_none() {
                 break;
             }
         }

@@ -24,6 +24,36 @@ fn replayed(response: &Response) -> bool {
     header(response, "idempotency-replayed") == "true"
 }
 
+/// How many tokens were verified and accepted.
+async fn accepted(service: &Service) -> u64 {
+    let metrics = service.bare(Method::GET, "/metrics").send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let series = "dailey_auth_verifications_total{code=\"accepted\"} ";
+    let value = metrics.lines().find_map(|line| line.strip_prefix(series));
+    value.unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_verified_once_for_a_request_with_a_key() {
+    let service = Service::start().await;
+    service.put("a", b"x").await;
+    for (operation, wanted, status) in [
+        ("copy", json!({ "from": "a", "to": "b" }), 201),
+        ("move", json!({ "from": "b", "to": "c" }), 201),
+        ("delete", json!({ "keys": ["c"] }), 200),
+        ("presign", json!({ "key": "a", "method": "GET" }), 200),
+    ] {
+        let before = accepted(&service).await;
+        let answer = post(&service, operation, operation, &wanted).await;
+        assert_eq!(answer.status(), status, "{operation}");
+        assert_eq!(accepted(&service).await, before + 1, "{operation}");
+    }
+    let before = accepted(&service).await;
+    let upload = service.creation("d", 5).header("idempotency-key", "upload");
+    assert_eq!(upload.send().await.unwrap().status(), 201);
+    assert_eq!(accepted(&service).await, before + 1, "upload");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_answer_is_given_again_and_nothing_is_done_twice() {
     let mut service = Service::start().await;

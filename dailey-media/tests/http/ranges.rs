@@ -142,7 +142,7 @@ async fn a_date_in_if_range_counts_once_its_second_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_of_parts_in_local_files_see_one_state() {
+async fn readers_of_parts_see_one_state() {
     let service = Service::start().await;
     let states = [vec![b'a'; 200_000], vec![b'b'; 200_000]];
     let put = |state: usize| {

@@ -115,6 +115,15 @@ impl Service {
         Self::in_folder(Program::Plain, Limits::Off, Store::of_this_run(), log).await
     }
 
+    /// The same with this configuration file, and its objects there.
+    pub(crate) async fn audited_on(store: Store, toml: &str) -> Self {
+        let log = |folder: &Path| {
+            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+            vec![("AUDIT_LOG_FILE", AUDIT_LOG.to_owned())]
+        };
+        Self::in_folder(Program::Plain, Limits::Off, store, log).await
+    }
+
     pub(crate) fn audit_log(&self) -> PathBuf {
         self.folder.path().join(AUDIT_LOG)
     }

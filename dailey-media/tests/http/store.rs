@@ -90,7 +90,7 @@ impl Store {
 }
 
 /// What looks at local files, or has nothing to do with where objects are.
-const LOCAL_ONLY: [&str; 18] = [
+const LOCAL_ONLY: [&str; 16] = [
     "store::",
     "cli::",
     "rates::",
@@ -100,8 +100,6 @@ const LOCAL_ONLY: [&str; 18] = [
     "in_local_files",
     // Links that DMAPI answers itself; those that a store answers are in `s3`.
     "links::",
-    // It follows a link that the store answers itself, past the log.
-    "audit::every_change_is_one_line",
     // What they break or look at is a local folder.
     "idempotency::a_failure_of_the_service",
     "metrics::everything_that_is_counted",
@@ -110,8 +108,6 @@ const LOCAL_ONLY: [&str; 18] = [
     "headers::every_header",
     "idempotency::a_request_with_a_key",
     "idempotency::who_left_before",
-    // In a bucket a body that is replaced while it is read ends early: `s3::races`.
-    "ranges::readers_of_parts",
     // As many at once are too much for these servers on one object: `s3::races` has two processes.
     "of_several_that_create",
     "s3::",
@@ -149,6 +145,7 @@ fn every_test_here_holds_on_s3s_fs() {
         "keys_that_look_alike",
         "every_page_size_gives",
         "a_reader_sees_an_object",
+        "readers_of_parts",
     ];
     every_test_on(Kind::S3sFs, &but);
 }

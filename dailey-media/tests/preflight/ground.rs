@@ -120,6 +120,33 @@ pub(crate) fn with_status<'a>(report: &'a Value, status: &str) -> Vec<&'a str> {
         .collect()
 }
 
+/// The names of the checks that failed, but for those that only could not be tried because of one that did.
+pub(crate) fn causes(report: &Value) -> Vec<&str> {
+    let mut failed = with_status(report, "failed");
+    failed.retain(|name| {
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == *name).unwrap();
+        let (detail, hint) = (&check["detail"], &check["hint"]);
+        let other = hint.as_str().unwrap().strip_prefix("mend what `");
+        let other = other
+            .and_then(|rest| rest.split_once('`'))
+            .map(|(name, _)| name);
+        let follows = detail.as_str().unwrap().starts_with("it cannot be tried: ");
+        assert_eq!(follows, other.is_some(), "{check}");
+        other.is_none()
+    });
+    failed
+}
+
+/// A pipe of this name that nobody writes to: opening it never returns.
+pub(crate) fn pipe(path: &Path) {
+    let made = Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(path)
+        .status();
+    assert!(made.unwrap().success());
+}
+
 pub(crate) fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // what fails here says so by failing
 
 mod broken;
+mod config_file;
 mod core;
 mod drain;
 mod edge;

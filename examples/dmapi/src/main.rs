@@ -89,7 +89,7 @@ async fn read(State(app): State<App>, Own(at): Own) -> Result<Response, Problem>
     // With the policy that keeps an uploaded page or script from acting in a browser.
     let mut headers = opened.object.headers(&at.key);
     headers.insert(header::CONTENT_LENGTH, opened.object.size.into());
-    let body = opened.content.body(0..opened.object.size);
+    let body = opened.whole().await.map_err(failed)?;
     Ok((headers, body).into_response())
 }
 

@@ -15,7 +15,7 @@ use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 use super::opening;
-use crate::storage::Content;
+use crate::storage::{Content, Pending};
 
 /// Bytes of one read.
 const CHUNK_BYTES: u64 = 256 * 1024;
@@ -29,23 +29,25 @@ pub(super) struct Stored(pub(super) File);
 pub(super) struct Whole(pub(super) Bytes);
 
 impl Content for Stored {
-    fn body(self: Box<Self>, range: Range<u64>) -> Body {
-        Body::new(FileBody {
+    fn body(self: Box<Self>, range: Range<u64>) -> Pending<'static, Option<Body>> {
+        let body = FileBody {
             file: Arc::new(self.0),
             left: range,
             reading: None,
-        })
+        };
+        Box::pin(async { Ok(Some(Body::new(body))) })
     }
 }
 
 impl Content for Whole {
-    fn body(self: Box<Self>, range: Range<u64>) -> Body {
+    fn body(self: Box<Self>, range: Range<u64>) -> Pending<'static, Option<Body>> {
         let part = usize::try_from(range.start)
             .ok()
             .zip(usize::try_from(range.end).ok());
-        part.map_or_else(Body::empty, |(start, end)| {
+        let body = part.map_or_else(Body::empty, |(start, end)| {
             Body::from(self.0.slice(start..end))
-        })
+        });
+        Box::pin(async { Ok(Some(body)) })
     }
 }
 

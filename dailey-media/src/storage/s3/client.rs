@@ -166,6 +166,13 @@ impl Client {
         }
     }
 
+    /// All bytes, and what is known of the object: one answer, which stays that of this object whatever
+    /// takes its place meanwhile.
+    pub(super) async fn get(&self, path: &Path) -> Result<GetResult, Failure> {
+        let options = GetOptions::default();
+        self.reads.get_opts(path, options).await.map_err(failure)
+    }
+
     /// The bytes from the start up to `end`, and what is known of the object.
     pub(super) async fn get_start(&self, path: &Path, end: u64) -> Result<GetResult, Failure> {
         let options = GetOptions {

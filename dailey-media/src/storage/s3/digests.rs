@@ -3,7 +3,8 @@
 //! A large object's headers are written before its last byte is known, so its digest goes into a
 //! record of the write's id, before the object becomes visible. An object that somebody else put
 //! there is read once, and its digest kept in a record of its key and the store's entity tag.
-//! Records never change; they go with their object. One that is lost is made anew by reading.
+//! Records never change; they go with their object, or with a sweep (`orphans`) where a crash or somebody
+//! else has removed only that. One that is lost is made anew by reading.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,13 +25,13 @@ use crate::description::Description;
 use crate::digest::Sha256;
 use crate::storage::{Object, StorageError};
 
-const FOLDER: &str = ".dailey/digests";
+pub(super) const FOLDER: &str = ".dailey/digests";
 
 /// Records in memory: some 300 bytes each.
 const MAX_REMEMBERED: usize = 4096;
 
 /// Largest record.
-const MAX_RECORD_BYTES: u64 = 32 * 1024;
+pub(super) const MAX_RECORD_BYTES: u64 = 32 * 1024;
 
 /// Objects of others that are read at once.
 const TURNS: usize = 4;
@@ -40,7 +41,10 @@ const MAX_WAIT: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Record {
+pub(super) struct Record {
+    /// Of the object, in the bucket. Nothing in the records of earlier versions, which are never swept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
     size: u64,
     sha256: String,
     modified_ms: u64,
@@ -103,11 +107,13 @@ impl Digests {
     /// Keeps what the headers of the write do not hold, before it becomes visible.
     pub(super) async fn keep(
         &self,
+        path: &Path,
         writing: &Writing,
         object: &Object,
         description: Option<Description>,
     ) -> Result<(), StorageError> {
         let record = Record {
+            key: Some(path.to_string()),
             size: object.size,
             sha256: object.sha256.to_hex(),
             modified_ms: object.modified_ms,
@@ -246,6 +252,7 @@ async fn through(
     }
     let sha256 = Sha256::from_bytes(hash.finish().as_ref()).ok_or_else(broken)?;
     let record = Record {
+        key: Some(found.path.to_string()),
         size,
         sha256: sha256.to_hex(),
         modified_ms: found.stored_ms.min(now_ms()),
@@ -266,6 +273,12 @@ async fn put(client: &SharedClient, name: &str, record: &Record) -> Result<(), F
 
 fn path(name: &str) -> Path {
     Path::from(format!("{FOLDER}/{name}"))
+}
+
+/// Whether the record of this name is one that `found` may need.
+pub(super) fn is_of(name: &str, found: &Found) -> bool {
+    let writing = found.writing.as_ref();
+    writing.is_some_and(|writing| writing.id == name) || name_of_others(found) == name
 }
 
 /// By key, entity tag and size; each with its length before it, so that no two are alike.

@@ -10,8 +10,8 @@
 //! | `resumable` | writing over many requests |
 //! | `reading` | reading |
 //! | `names`, `listing` | lists |
-//! | `presign` | links that the store answers |
-//! | `sweep` | what crashes left |
+//! | `presign` | links to read that the store answers |
+//! | `sweep`, `orphans` | what crashes left |
 //! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
 //!
@@ -24,10 +24,13 @@ mod client;
 mod digests;
 mod fault;
 mod found;
+#[cfg(test)]
+mod ground;
 mod layout;
 mod listing;
 mod multipart;
 mod names;
+mod orphans;
 mod presign;
 mod proof;
 mod reading;
@@ -53,11 +56,11 @@ use self::client::{Client, Guard, Limits, SharedClient};
 use self::digests::{Digests, Resolved};
 use self::fault::Failure;
 use self::found::Found;
-use self::reading::{START_BYTES, Stored};
+use self::reading::{Bytes, Reach, START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
-    Deletion, LinkRequest, ListQuery, Location, Object, Opened, Page, Pending, Resumable,
-    SignedRequest, Storage, StorageError, Target, Upload,
+    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
+    Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -139,7 +142,14 @@ impl Storage for S3Storage {
     fn open<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>> {
         Box::pin(async move {
             let path = layout::path(at)?;
-            self.inner.open(&path).await
+            self.inner.open(&path, Reach::Whole).await
+        })
+    }
+
+    fn open_in_part<'a>(&'a self, at: &'a Location) -> Pending<'a, Option<Opened>> {
+        Box::pin(async move {
+            let path = layout::path(at)?;
+            self.inner.open(&path, Reach::Start).await
         })
     }
 
@@ -169,8 +179,8 @@ impl Storage for S3Storage {
         Box::pin(listing::page(&self.inner, space, query))
     }
 
-    fn presign<'a>(&'a self, link: &'a LinkRequest) -> Pending<'a, Option<SignedRequest>> {
-        Box::pin(async move { presign::sign(&self.inner, link).await.map(Some) })
+    fn presign<'a>(&'a self, at: &'a Location, life: Duration) -> Pending<'a, Option<String>> {
+        Box::pin(async move { presign::sign(&self.inner, at, life).await.map(Some) })
     }
 
     fn probe(&self) -> Pending<'_, ()> {
@@ -202,22 +212,30 @@ impl Inner {
         Err(StorageError::Busy)
     }
 
-    async fn open(&self, path: &Path) -> Result<Option<Opened>, StorageError> {
+    async fn open(&self, path: &Path, reach: Reach) -> Result<Option<Opened>, StorageError> {
         for _ in 0..MAX_LOOKS {
-            let (found, start) = match self.client.get_start(path, START_BYTES).await {
+            let got = match reach {
+                Reach::Whole => self.client.get(path).await,
+                Reach::Start => self.client.get_start(path, START_BYTES).await,
+            };
+            let (found, bytes) = match got {
                 Ok(got) => {
                     let found = Found::read(&got)?;
-                    match got.bytes().await.map_err(fault::failure) {
-                        Ok(start) => (found, start),
-                        Err(Failure::Condition | Failure::Absent) => continue,
-                        Err(other) => return Err(RemoteError::from(other).into()),
+                    if reach == Reach::Whole && found.size > START_BYTES {
+                        (found, Bytes::Coming(got.into_stream()))
+                    } else {
+                        match got.bytes().await.map_err(fault::failure) {
+                            Ok(start) => (found, Bytes::Start(start)),
+                            Err(Failure::Condition | Failure::Absent) => continue,
+                            Err(other) => return Err(RemoteError::from(other).into()),
+                        }
                     }
                 }
                 Err(Failure::Absent) => return Ok(None),
                 // An empty object has no first byte.
                 Err(Failure::Range) => match self.client.head(path).await? {
                     None => return Ok(None),
-                    Some(found) if found.size == 0 => (found, bytes::Bytes::new()),
+                    Some(found) if found.size == 0 => (found, Bytes::Start(bytes::Bytes::new())),
                     Some(_) => continue,
                 },
                 Err(other) => return Err(RemoteError::from(other).into()),
@@ -227,7 +245,8 @@ impl Inner {
                     client: Arc::clone(&self.client),
                     path: found.path,
                     etag: found.etag,
-                    start,
+                    size: found.size,
+                    bytes,
                 };
                 return Ok(Some(Opened {
                     object,

@@ -1,36 +1,31 @@
-//! Links that the store itself answers: bytes that do not pass through the service.
+//! Links by which the store itself gives an object: bytes that do not pass through the service.
 //!
 //! They are signed for the public endpoint. What a reader's browser may do with the bytes is signed
 //! into the link as it follows from the object that is there now; none of our headers stands around
 //! them.
+
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use object_store::signer::{SignedUrlOptions, Signer};
 
 use super::fault::RemoteError;
 use super::{Inner, layout};
-use crate::storage::{LinkMethod, LinkRequest, SignedRequest, StorageError};
+use crate::storage::{Location, StorageError};
 
-pub(super) async fn sign(inner: &Inner, link: &LinkRequest) -> Result<SignedRequest, StorageError> {
-    let path = layout::path(&link.at)?;
-    let (method, options) = match link.method {
-        LinkMethod::Get => {
-            let object = inner.stat(&path).await?;
-            let headers = object.map_or_else(of_nothing, |object| object.headers(&link.at.key));
-            (Method::GET, reading(&headers))
-        }
-        LinkMethod::Put => (Method::PUT, writing(link)),
-    };
+pub(super) async fn sign(
+    inner: &Inner,
+    at: &Location,
+    life: Duration,
+) -> Result<String, StorageError> {
+    let path = layout::path(at)?;
+    let object = inner.stat(&path).await?;
+    let headers = object.map_or_else(of_nothing, |object| object.headers(&at.key));
+    let options = reading(&headers);
     let public = inner.client.public();
-    let url = public
-        .signed_url_opts(method, &path, link.expires_in, &options)
-        .await
-        .map_err(|_| RemoteError::Broken)?;
-    Ok(SignedRequest {
-        url: url.into(),
-        // What is laid down is all that is signed.
-        headers: Vec::new(),
-    })
+    let signed = public.signed_url_opts(Method::GET, &path, life, &options);
+    let url = signed.await.map_err(|_| RemoteError::Broken)?;
+    Ok(url.into())
 }
 
 /// Type, disposition and caching are the answer's, whatever lies there when the link is used.
@@ -56,16 +51,4 @@ fn of_nothing() -> HeaderMap {
     ];
     let said = said.map(|(name, value)| (name, HeaderValue::from_static(value)));
     HeaderMap::from_iter(said)
-}
-
-fn writing(link: &LinkRequest) -> SignedUrlOptions {
-    let mut options = SignedUrlOptions::new();
-    if let Some(content_type) = &link.content_type {
-        options = options.with_signed_header(header::CONTENT_TYPE, content_type.clone());
-    }
-    if link.create_only {
-        let nothing = HeaderValue::from_static("*");
-        options = options.with_signed_header(header::IF_NONE_MATCH, nothing);
-    }
-    options
 }

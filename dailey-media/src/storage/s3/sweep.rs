@@ -1,4 +1,5 @@
-//! Aborts the multipart uploads that a crash left: nobody sees their parts, but they are paid for.
+//! Now and then removes what nobody goes on with. Here: multipart uploads that a crash left, of which nobody
+//! sees the parts, but they are paid for. Records without an object are the business of `orphans`.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::fault::Failure;
 use super::found::now_ms;
 use super::layout;
 use super::multipart::{FOLDER, MAX_AGE, Record};
+use super::orphans::Orphans;
 use crate::storage::resumable::states;
 
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -21,13 +23,23 @@ const MAX_RECORD_BYTES: u64 = 8 * 1024;
 /// Most records that one sweep looks at.
 const MAX_RECORDS: usize = 10_000;
 
+/// Most digests that one sweep looks at, each with two requests; the next one goes on behind them.
+const MAX_RECORDS_OF_DIGESTS: usize = 1000;
+
 pub(super) async fn forever(client: SharedClient) {
     let mut turns = tokio::time::interval(INTERVAL);
+    let mut orphans = Orphans::default();
     loop {
         turns.tick().await;
         let swept = sweep(&client, MAX_AGE).await;
         if swept > 0 {
             tracing::info!(swept, "aborted uploads that nobody goes on with");
+        }
+        let swept = orphans
+            .sweep(&client, MAX_AGE, MAX_RECORDS_OF_DIGESTS)
+            .await;
+        if swept > 0 {
+            tracing::info!(swept, "removed digests of objects that are gone");
         }
     }
 }
@@ -94,32 +106,16 @@ mod tests {
     use std::sync::Arc;
 
     use object_store::Attributes;
-    use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
-    use url::Url;
 
-    use super::super::Inner;
-    use super::super::client::Limits;
+    use super::super::ground::on_moto;
     use super::super::multipart::Multipart;
     use super::*;
-    use crate::settings::{Addressing, S3Settings};
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
     async fn an_upload_that_a_crash_left_is_aborted_when_it_is_old_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
-        let server = S3Server::start(Kind::Moto, folder.path()).unwrap();
-        server.make_bucket("media").unwrap();
-        let endpoint = Url::parse(&server.url()).unwrap();
-        let settings = S3Settings {
-            bucket: "media".into(),
-            region: "us-east-1".into(),
-            public_endpoint: endpoint.clone(),
-            endpoint,
-            access_key_id: ACCESS_KEY_ID.into(),
-            secret_access_key: SECRET_ACCESS_KEY.into(),
-            addressing: Addressing::Path,
-        };
-        let inner = Inner::new(&settings, Limits::SERVING).unwrap();
+        let (_server, inner) = on_moto(folder.path());
         let path = Path::from("app/user/half");
         let id = "0123456789abcdef0123456789abcdef";
         let left = Multipart::begin(

@@ -131,7 +131,8 @@ impl S3Upload {
         if in_record {
             let described = (!fits).then_some(description);
             let digests = &self.store.digests;
-            digests.keep(&self.writing, &object, described).await?;
+            let kept = digests.keep(&self.path, &self.writing, &object, described);
+            kept.await?;
         } else {
             self.writing.sha256 = Some(sha256);
         }

@@ -1,4 +1,5 @@
-//! Links that the store itself answers, signed for its public endpoint.
+//! Links that the store itself answers, signed for its public endpoint; and those that write, which it never
+//! does.
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -6,12 +7,17 @@ use testbed::Traffic;
 use testbed::s3::Kind;
 
 use super::bucket::Bucket;
-use crate::service::{Service, header, json as body};
+use crate::service::{Service, header, json as body, problem};
 
-async fn link(service: &Service, wanted: Value) -> String {
+async fn presigned(service: &Service, wanted: Value) -> Value {
     let answer = service.post("/api/media-ops/presign", &wanted).await;
     assert_eq!(answer.status(), 200, "{wanted}");
-    body(answer).await["url"].as_str().unwrap().to_owned()
+    body(answer).await
+}
+
+async fn link(service: &Service, wanted: Value) -> String {
+    let link = presigned(service, wanted).await;
+    link["url"].as_str().unwrap().to_owned()
 }
 
 async fn send(service: &Service, method: Method, url: &str, fields: &[(&str, &str)]) -> Response {
@@ -59,29 +65,38 @@ async fn a_link_opens_what_it_names_and_nothing_else() {
     assert!(get.contains("response-content-disposition="), "{get}");
     let used = send(&service, Method::PUT, &get, &[]).await;
     assert_eq!(used.status(), 403, "a link to read does not write");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn what_a_link_writes_is_bounded_counted_and_written_down() {
+    let bucket = Bucket::on(Kind::Moto);
+    let limits = "[limits]\nuser_quota_bytes = 7\nput_max_bytes = 6\n";
+    let service = Service::audited_on(bucket.store.clone(), limits).await;
     let wanted = json!({"key": "new", "method": "PUT", "headers": {"content-type": "image/png"}});
-    let put = link(&service, wanted).await;
-    let wrong = send(
-        &service,
-        Method::PUT,
-        &put,
-        &[("content-type", "text/html")],
-    )
-    .await;
-    assert_eq!(wrong.status(), 403, "the type is signed");
-    assert_eq!(service.get("new").await.status(), 404);
-    let right = send(
-        &service,
-        Method::PUT,
-        &put,
-        &[("content-type", "image/png")],
-    )
-    .await;
-    assert_eq!(right.status(), 200);
+    let link = presigned(&service, wanted).await;
+    let url = link["url"].as_str().unwrap();
+    let put = async |body: &'static str| {
+        let mut request = service.at(Method::PUT, url).body(body);
+        for (name, value) in link["headers"].as_object().unwrap() {
+            request = request.header(name, value.as_str().unwrap());
+        }
+        request.send().await.unwrap()
+    };
+    assert_eq!(problem(put("hello w").await).await.1, "body_too_large");
+    assert_eq!(put("hello").await.status(), 201);
     let got = service.get("new").await;
     assert_eq!(header(&got, "content-type"), "image/png");
-    assert!(header(&got, "repr-digest").starts_with("sha-256=:LPJNul"));
     assert_eq!(got.text().await.unwrap(), "hello");
+    let log = std::fs::read_to_string(service.audit_log()).unwrap();
+    let last = log.lines().last().unwrap();
+    assert!(
+        last.contains("\"via\":\"link\",\"action\":\"put\",\"key\":\"new\""),
+        "{last}"
+    );
+    assert_eq!(service.put("other", b"abc").await.status(), 507);
+    assert_eq!(service.put("other", b"ab").await.status(), 201);
+    assert_eq!(put("hello!").await.status(), 507);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +129,7 @@ async fn what_could_act_is_saved_also_through_a_link() {
     let put = link(&service, create).await;
     let fields = [("content-type", "text/html"), ("if-none-match", "*")];
     let created = send(&service, Method::PUT, &put, &fields).await;
-    assert_eq!(created.status(), 200);
+    assert_eq!(created.status(), 201);
     let again = send(&service, Method::PUT, &put, &fields).await;
     assert_eq!(again.status(), 412, "create-only holds");
     let got = send(&service, Method::GET, &early, &[]).await;

@@ -8,3 +8,4 @@ mod large;
 mod links;
 mod others;
 mod races;
+mod replaced;

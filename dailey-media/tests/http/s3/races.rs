@@ -80,10 +80,7 @@ async fn a_reader_sees_an_object_as_it_was_or_as_it_is_and_never_a_mix() {
                 for request in requests {
                     let answer = request.send().await.unwrap();
                     assert_eq!(answer.status(), 200);
-                    // One that was replaced while it was read ends early, and says so.
-                    if let Ok(body) = answer.bytes().await {
-                        seen.push(body);
-                    }
+                    seen.push(answer.bytes().await.unwrap());
                 }
                 seen
             })
@@ -93,12 +90,9 @@ async fn a_reader_sees_an_object_as_it_was_or_as_it_is_and_never_a_mix() {
         let status = put(&first, turn % versions.len()).await.unwrap().status();
         assert_eq!(status, 200);
     }
-    let mut whole = 0;
     for reader in readers {
         for body in reader.await.unwrap() {
             assert!(versions.iter().any(|version| body == *version), "a mix");
-            whole += 1;
         }
     }
-    assert!(whole > 10, "{whole} bodies were read to their end");
 }

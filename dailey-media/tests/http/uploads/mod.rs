@@ -7,6 +7,7 @@ mod peer;
 mod protocol;
 mod refusals;
 mod replicas;
+mod room;
 mod together;
 
 use data_encoding::BASE64;

@@ -21,12 +21,16 @@ struct Replicas {
 
 /// Each has an issuer of its own, but the same app and user.
 async fn replicas() -> Replicas {
+    replicas_with("").await
+}
+
+async fn replicas_with(toml: &str) -> Replicas {
     let folder = tempfile::TempDir::new().unwrap();
     let server = S3Server::start(Kind::Moto, folder.path()).unwrap();
     let store = Store::in_bucket(&server.place());
     Replicas {
-        first: Service::start_on(store.clone()).await,
-        second: Service::start_on(store).await,
+        first: Service::configured_on(store.clone(), toml).await,
+        second: Service::configured_on(store, toml).await,
         _server: server,
         _folder: folder,
     }
@@ -115,4 +119,26 @@ async fn of_two_replicas_at_one_offset_one_goes_on() {
             "round {round}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn what_another_replica_began_or_completed_counts_as_that() {
+    let limits = "[limits]\nuser_quota_bytes = 100\nopen_uploads_per_subject = 2\n";
+    let Replicas { first, second, .. } = &replicas_with(limits).await;
+    let path = first.begin("a", 60).await;
+    first.begin("b", 10).await;
+    // It counts what is there, and finds what the first has begun.
+    let refused = second.creation("c", 1).send().await.unwrap();
+    let many = (429, "too_many_open_uploads".to_owned());
+    assert_eq!(problem(refused).await, many);
+    let refused = second.put("c", &[b'x'; 31]).await;
+    assert_eq!(problem(refused).await, (507, "quota_exceeded".into()));
+    assert_eq!(second.append(&path, 0, &[b'x'; 60]).await.status(), 204);
+    // The first was told nothing of it, and looks.
+    first.begin("c", 10).await;
+    let refused = first.put("d", &[b'x'; 21]).await;
+    assert_eq!(problem(refused).await, (507, "quota_exceeded".into()));
+    let refused = first.creation("d", 1).send().await.unwrap();
+    assert_eq!(problem(refused).await, many);
 }

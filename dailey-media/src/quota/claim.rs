@@ -1,0 +1,120 @@
+//! What one change, or one upload that begins, takes of an account; given back when it is dropped.
+
+use super::{Exceeded, Quotas, Shared, lock};
+use crate::key::Space;
+
+/// What a change has claimed so far; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim(Option<Claimed>);
+
+#[derive(Debug)]
+struct Claimed {
+    account: Shared,
+    subject: String,
+    bytes: u64,
+    /// The upload that becomes the object, and what is held for it.
+    upload: Option<String>,
+}
+
+impl Claim {
+    /// Where nothing is counted.
+    pub(super) fn uncounted() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn in_account(account: Shared, space: &Space) -> Self {
+        Self(Some(Claimed {
+            account,
+            subject: space.subject().to_owned(),
+            bytes: 0,
+            upload: None,
+        }))
+    }
+
+    /// For the object that the upload `id` becomes.
+    pub(super) fn of_upload(mut self, id: &str) -> Self {
+        if let Some(claimed) = &mut self.0 {
+            claimed.upload = Some(id.to_owned());
+        }
+        self
+    }
+
+    /// Whether anything is counted here.
+    pub(crate) fn counts(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Sees to it that at least `bytes` are claimed or held.
+    pub(crate) fn cover(&mut self, bytes: u64) -> Result<(), Exceeded> {
+        let Some(claimed) = &mut self.0 else {
+            return Ok(());
+        };
+        let mut account = lock(&claimed.account);
+        let held = claimed.upload.as_deref();
+        let held = held.map_or(0, |id| account.held(&claimed.subject, id));
+        let more = bytes.saturating_sub(held).saturating_sub(claimed.bytes);
+        account.claim(&claimed.subject, more)?;
+        claimed.bytes += more;
+        Ok(())
+    }
+
+    /// `new` bytes are stored in the place of `old` ones, and nothing else is claimed any more.
+    pub(crate) fn stored(&mut self, new: u64, old: u64) {
+        self.settle(None, new, old);
+    }
+
+    /// The same where they came by an upload, which is no longer open.
+    pub(crate) fn filled(&mut self, new: u64, old: u64) {
+        let upload = self.0.as_mut().and_then(|claimed| claimed.upload.take());
+        self.settle(upload.as_deref(), new, old);
+    }
+
+    fn settle(&mut self, ended: Option<&str>, new: u64, old: u64) {
+        if let Some(claimed) = &mut self.0 {
+            let mut account = lock(&claimed.account);
+            if let Some(id) = ended {
+                account.release(&claimed.subject, id);
+            }
+            account.give_back(&claimed.subject, claimed.bytes);
+            account.settle(&claimed.subject, new, old);
+            claimed.bytes = 0;
+        }
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        lock(&self.account).give_back(&self.subject, self.bytes);
+    }
+}
+
+/// What is held for an upload that begins; given back when it is dropped and not kept.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    quotas: Quotas,
+    space: Space,
+    id: Option<String>,
+}
+
+impl Hold {
+    pub(super) fn new(quotas: &Quotas, space: &Space, id: &str) -> Self {
+        Self {
+            quotas: quotas.clone(),
+            space: space.clone(),
+            id: Some(id.to_owned()),
+        }
+    }
+
+    /// The upload has begun: until [`Quotas::release`].
+    pub(crate) fn keep(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(id) = &self.id {
+            self.quotas.release(&self.space, id);
+        }
+    }
+}

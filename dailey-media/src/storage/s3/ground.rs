@@ -1,0 +1,34 @@
+//! A bucket on a real server, for the tests of what cannot be seen from outside.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
+use url::Url;
+
+use super::Inner;
+use super::client::Limits;
+use crate::settings::{Addressing, S3Settings};
+
+/// The server ends when it is dropped.
+pub(super) fn on_moto(folder: &Path) -> (S3Server, Arc<Inner>) {
+    let server = S3Server::start(Kind::Moto, folder).unwrap();
+    server.make_bucket("media").unwrap();
+    let inner = process(&server);
+    (server, inner)
+}
+
+/// As if another process used it.
+pub(super) fn process(server: &S3Server) -> Arc<Inner> {
+    let endpoint = Url::parse(&server.url()).unwrap();
+    let settings = S3Settings {
+        bucket: "media".into(),
+        region: "us-east-1".into(),
+        public_endpoint: endpoint.clone(),
+        endpoint,
+        access_key_id: ACCESS_KEY_ID.into(),
+        secret_access_key: SECRET_ACCESS_KEY.into(),
+        addressing: Addressing::Path,
+    };
+    Inner::new(&settings, Limits::SERVING).unwrap()
+}
