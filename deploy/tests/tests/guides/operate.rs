@@ -44,7 +44,8 @@ fn the_whole_deployment_comes_up_from_the_page() {
                 }
                 origin_ca
                     .server(&NAMES)
-                    .write(Path::new("/etc/dailey/tls"), "origin");
+                    .write(Path::new("/etc/dailey/tls"), "origin")
+                    .unwrap();
                 edge = Some(cloudflare(folder, &public_ca, &origin_ca));
             }
             eprintln!("--- {}", block.section);
