@@ -8,6 +8,7 @@
 
 mod buffers;
 pub(crate) mod checksum;
+pub(crate) mod count;
 mod digest;
 pub(crate) mod metadata;
 mod receive;
