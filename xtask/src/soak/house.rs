@@ -35,12 +35,10 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// What argon2id takes for one password, in KiB: `examples/core/src/password.rs`.
 const HASH_KIB: u64 = 19 * 1024;
 
-/// What Core may grow by. The allocator keeps what a hash took in the arena of the thread that hashed; as many threads
-/// as there are processors hash at once, as many sign, one reloads, and each of them may have hashed before.
+/// What Core may grow by: as many threads as there are processors hash, and each keeps what a hash took.
 fn core_memory_kib() -> u64 {
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let threads = u64::try_from(2 * processors + 1).unwrap_or(1);
-    threads * HASH_KIB + MEMORY_KIB
+    u64::try_from(processors).unwrap_or(1) * HASH_KIB + MEMORY_KIB
 }
 
 /// Everything.
