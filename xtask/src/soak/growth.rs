@@ -14,7 +14,7 @@ const WARM_UP: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What allocators keep back and caches fill up beyond the warm-up.
-pub(super) const MEMORY_KIB: u64 = 32 * 1024;
+pub(super) const MEMORY_KIB: u64 = 16 * 1024;
 
 /// Connections and files that are open at one moment and not at another.
 const DESCRIPTORS: u64 = 40;
