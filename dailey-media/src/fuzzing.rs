@@ -6,9 +6,16 @@ use std::path::{Path, PathBuf};
 
 use http::HeaderMap;
 
+use crate::description::Description;
+use crate::key::ObjectKey;
 use crate::preconditions::{Preconditions, ReadVerdict, Validators};
 use crate::range::{Wanted, wanted};
 use crate::storage::{Location, local};
+use crate::uploads::checksum::Checks;
+use crate::uploads::{MAX_UPLOAD_BYTES, count, metadata};
+
+/// Largest upload in bytes.
+pub const LARGEST_UPLOAD: u64 = MAX_UPLOAD_BYTES;
 
 /// What `Range` wants of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,4 +60,28 @@ pub fn read_verdict(conditions: &Preconditions, current: &Validators) -> Option<
 /// Whether `If-Range` lets a range be sent, so many seconds after 1970.
 pub fn if_range_holds(headers: &HeaderMap, current: &Validators, now_seconds: u64) -> bool {
     crate::preconditions::if_range_holds(headers, current, now_seconds)
+}
+
+/// What an upload with this `Upload-Metadata` is to become.
+pub fn upload_metadata(text: &str) -> Option<(ObjectKey, Description)> {
+    let metadata = metadata::read(text).ok()?;
+    Some((metadata.key, metadata.description))
+}
+
+/// What `Upload-Length` says.
+pub fn upload_length(text: &str) -> Option<u64> {
+    count::length(text).ok()
+}
+
+/// What `Upload-Offset` says.
+pub fn upload_offset(text: &str) -> Option<u64> {
+    count::offset(text)
+}
+
+/// Whether bytes are what `Upload-Checksum` says; nothing when it says nothing.
+pub fn upload_checksum(text: &str, bytes: &[u8]) -> Option<bool> {
+    let mut checks = Checks::default();
+    checks.add_checksum(text).ok()?;
+    checks.update(bytes);
+    Some(checks.mismatch().is_none())
 }

@@ -1,12 +1,13 @@
 //! What the tests and the demo need around the real programs: child processes that cannot
 //! outlive their parent, free loopback ports, waiting until a service answers, and real programs of
 //! others that are unpacked beside the system: MySQL ([`mysql`]), sshd ([`sshd`]), S3 servers
-//! ([`s3`]).
+//! ([`s3`]), with [`certificates`] of authorities of their own.
 //!
 //! Of our own programs it knows processes and sockets, and nothing of what they do.
 
 #![forbid(unsafe_code)]
 
+pub mod certificates;
 mod child;
 mod error;
 mod loopback;

@@ -72,7 +72,7 @@ impl Bench<'_> {
         if chosen(SERVICES) {
             let mut command = self.workspace.cargo();
             command.args(["build", "--release", "--bins"]);
-            command.args(["--package", CORE, "--package", MEDIA]);
+            command.args(["--package", CORE.package, "--package", MEDIA.package]);
             self.succeed("building the services", command)?;
         }
         let peers = if chosen(PEERS) {

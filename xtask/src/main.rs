@@ -86,10 +86,17 @@ enum Command {
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
     },
-    /// A mixed load on Core and DMAPI, with rotations, restarts and kill -9 drawn from a seed
+    /// A mixed load on the whole house, with accidents drawn from a seed
     ///
-    /// A model keeps what was acknowledged and compares while it goes on and in the end: nothing lost,
-    /// nothing accepted that must be refused, memory and descriptors bounded.
+    /// Core on a replicated MySQL, two DMAPIs on one S3 store, nginx with the deployed files before them, the
+    /// replication checker in watch mode: all of it real. Keys are rotated, sessions and apps revoked, services
+    /// restarted and killed, the store cut off and stalled, the primary killed, replication broken in seven ways.
+    /// A model keeps what was acknowledged and compares while it goes on and in the end: nothing lost, nothing
+    /// accepted that must be refused, an answer missing only where something it needs is disturbed, every fault of
+    /// the replication named by the checker, memory and descriptors bounded. After a failure the logs are kept.
+    ///
+    /// MySQL, nginx and moto are set up first where they are missing. In the second half none of our processes is
+    /// ended, so that one can be seen to grow.
     ///
     /// Exit status: 0 when all of that held, 1 otherwise, 130 when it was interrupted.
     #[command(verbatim_doc_comment)]
@@ -97,7 +104,7 @@ enum Command {
         /// How long the load goes on
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
         minutes: u32,
-        /// What is drawn from: the same seed, the same order of events
+        /// What is drawn from: the same seed, the same order of accidents, of faults, and of each user's requests
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },

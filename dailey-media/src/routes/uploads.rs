@@ -17,6 +17,7 @@ use crate::digest::{self, CONTENT_DIGEST, REPR_DIGEST};
 use crate::preconditions::Preconditions;
 use crate::storage::{Location, Target};
 use crate::uploads::checksum::{self, Checks, Mismatch};
+use crate::uploads::count::{self, LengthError};
 use crate::uploads::metadata::{self, MetadataError};
 use crate::uploads::{
     Conditions, MAX_CHUNK_BYTES, MAX_UPLOAD_BYTES, Progress, UploadError, UploadId, Wanted,
@@ -215,7 +216,7 @@ pub(super) async fn patch(
     let space = app.access.space(&headers, Scope::Append).await?;
     let id = id_of(&id)?;
     require_bytes(&headers)?;
-    let offset = one(&headers, &UPLOAD_OFFSET)?.and_then(number);
+    let offset = one(&headers, &UPLOAD_OFFSET)?.and_then(count::offset);
     let offset = offset.ok_or_else(|| {
         bad_request(
             "upload_offset_invalid",
@@ -318,7 +319,8 @@ fn length(headers: &HeaderMap) -> Result<u64, Problem> {
             "uploads are not joined here: send the bytes of one object in one upload, without Upload-Concat",
         ));
     }
-    let length = match one(headers, &UPLOAD_LENGTH)? {
+    let text = match one(headers, &UPLOAD_LENGTH)? {
+        Some(text) => text,
         None if headers.contains_key(UPLOAD_DEFER_LENGTH) => {
             return Err(bad_request(
                 "upload_length_required",
@@ -331,29 +333,20 @@ fn length(headers: &HeaderMap) -> Result<u64, Problem> {
                 "Upload-Length is missing: send the number of bytes that there will be",
             ));
         }
-        Some(text) => number(text),
     };
-    match length {
-        Some(length) if length <= MAX_UPLOAD_BYTES => Ok(length),
-        Some(_) => Err(Problem::new(
+    count::length(text).map_err(|error| match error {
+        LengthError::TooLarge => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "upload_too_large",
             "an upload has at most 5 GiB (Tus-Max-Size)",
         )
         .with("limit_bytes", MAX_UPLOAD_BYTES)
-        .header(TUS_MAX_SIZE, MAX_UPLOAD_BYTES.into())),
-        None => Err(bad_request(
+        .header(TUS_MAX_SIZE, MAX_UPLOAD_BYTES.into()),
+        LengthError::NotANumber => bad_request(
             "upload_length_invalid",
             "Upload-Length is not a number of bytes",
-        )),
-    }
-}
-
-/// Decimal digits, and nothing that a number's parser would forgive. One too large to be counted is
-/// the largest.
-fn number(text: &str) -> Option<u64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().unwrap_or(u64::MAX))
+        ),
+    })
 }
 
 fn require_bytes(headers: &HeaderMap) -> Result<(), Problem> {

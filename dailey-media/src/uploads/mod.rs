@@ -9,6 +9,7 @@
 mod all;
 mod buffers;
 pub(crate) mod checksum;
+pub(crate) mod count;
 mod digest;
 pub(crate) mod metadata;
 mod receive;

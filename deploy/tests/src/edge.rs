@@ -74,9 +74,9 @@ impl Edge {
             Authority::new("the edge's"),
         );
         let pass = edge_ca.client();
-        pass.write(&folder, "edge");
+        pass.write(&folder, "edge").unwrap();
         let tls = Path::new("/etc/dailey/tls");
-        origin_ca.server(&NAMES).write(tls, "origin");
+        origin_ca.server(&NAMES).write(tls, "origin").unwrap();
         fs::write(tls.join("edge-ca.pem"), edge_ca.pem()).unwrap();
         install();
         change();
@@ -108,7 +108,7 @@ impl Edge {
 /// Starts the stand-in for Cloudflare in `folder`, where what it shows the machine is: `edge.pem`, `edge.key`.
 pub fn cloudflare(folder: &Path, public_ca: &Authority, origin_ca: &Authority) -> Child {
     let part = NginxPart::find().unwrap_or_else(|error| panic!("{error}"));
-    public_ca.server(&NAMES).write(folder, "public");
+    public_ca.server(&NAMES).write(folder, "public").unwrap();
     fs::write(folder.join("public-ca.pem"), public_ca.pem()).unwrap();
     fs::write(folder.join("origin-ca.pem"), origin_ca.pem()).unwrap();
     let text = include_str!("edge.conf").replace("EDGE", &folder.display().to_string());

@@ -91,7 +91,7 @@ impl Operator {
             fs::copy(format!("/etc/dailey/tls/{file}"), folder.join(file)).unwrap();
         }
         let pair = self.origin_ca.server(&NAMES);
-        pair.write(Path::new("/etc/dailey/tls"), "origin");
+        pair.write(Path::new("/etc/dailey/tls"), "origin").unwrap();
         self.cloudflare = Some(cloudflare(folder, &self.public_ca, &self.origin_ca));
     }
 }

@@ -30,7 +30,7 @@ impl Store {
         fs::create_dir_all(folder).unwrap();
         let server = S3Server::start(Kind::Moto, folder).unwrap_or_else(|error| panic!("{error}"));
         server.make_bucket(BUCKET).unwrap();
-        authority.server(&[NAME]).write(folder, "store");
+        authority.server(&[NAME]).write(folder, "store").unwrap();
         let text = include_str!("store.conf")
             .replace("STORE", &folder.display().to_string())
             .replace("PORT", &server.port().to_string());

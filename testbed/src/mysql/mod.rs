@@ -86,9 +86,6 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// No certificate could be made.
-    #[error("cannot make a certificate: {0}")]
-    Certificate(#[from] rcgen::Error),
     /// A file in `deploy/mysql` does not have what is put in here.
     #[error("deploy/mysql/{file} has no `{wanted}`")]
     Deployed {

@@ -33,7 +33,7 @@ impl Pair {
 
     pub(super) fn start_in(home: &Path, life: Life) -> Result<Self, Error> {
         let part = MysqlPart::find()?;
-        let certificates = Certificates::new()?;
+        let certificates = Certificates::new();
         let passwords = Passwords::random()?;
         let prepared = |role| Server::prepared(role, home, &part, &certificates, &passwords, life);
         let primary = prepared(Role::Coredb1)?;

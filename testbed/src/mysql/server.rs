@@ -43,7 +43,7 @@ impl Server {
             Role::Coredb1,
             home.path(),
             &MysqlPart::find()?,
-            &Certificates::new()?,
+            &Certificates::new(),
             &Passwords::random()?,
             Life::Ours,
         )?;

@@ -15,7 +15,7 @@ fn longest(target: &str) -> usize {
         "range" | "cache_control" => 256,
         "conditions" => 512,
         "gtid_set" => 1_024,
-        "header" | "frontend_env" => 2_048,
+        "header" | "frontend_env" | "tus" => 2_048,
         "storage_key" => 3_500,
         // A set of keys is at most 64 KiB.
         "key_set" | "snapshot" => 70_000,

@@ -173,7 +173,7 @@ mod tests {
     fn every_target_has_seeds() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let names = super::super::chosen(root, None).unwrap();
-        assert!(names.len() >= 12);
+        assert!(names.len() >= 13);
         for name in names {
             let folder = tempfile::tempdir().unwrap();
             write(root, &name, folder.path()).unwrap();

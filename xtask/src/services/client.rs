@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::Response;
+use ureq::http::{HeaderMap, Request, Response};
 
 use crate::stop::{Outcome, Stop, failed};
 
@@ -24,6 +24,7 @@ pub(crate) struct Client(Agent);
 /// What came back.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
@@ -40,31 +41,14 @@ impl Client {
 
     /// GET, with a bearer token or without.
     pub(crate) fn get(&self, url: &str, token: Option<&str>) -> Outcome<Answer> {
-        let mut request = self.0.get(url);
-        if let Some(token) = token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        read(url, request.call())
+        self.send("GET", url, &authorized(token), &[])
     }
 
     /// POST of JSON, with a bearer token or without.
     pub(crate) fn post(&self, url: &str, token: Option<&str>, body: &Value) -> Outcome<Answer> {
-        let mut request = self.0.post(url).header("Content-Type", "application/json");
-        if let Some(token) = token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        read(url, request.send(body.to_string().as_bytes()))
-    }
-
-    /// DELETE.
-    pub(crate) fn delete(&self, url: &str, token: &str) -> Outcome<Answer> {
-        let request = self.0.delete(url);
-        read(
-            url,
-            request
-                .header("Authorization", format!("Bearer {token}"))
-                .call(),
-        )
+        let mut fields = authorized(token);
+        fields.push(("Content-Type", "application/json".to_owned()));
+        self.send("POST", url, &fields, body.to_string().as_bytes())
     }
 
     /// PUT of bytes.
@@ -75,14 +59,38 @@ impl Client {
         content_type: &str,
         body: &[u8],
     ) -> Outcome<Answer> {
-        let request = self.0.put(url).header("Content-Type", content_type);
-        read(
-            url,
-            request
-                .header("Authorization", format!("Bearer {token}"))
-                .send(body),
-        )
+        let mut fields = authorized(Some(token));
+        fields.push(("Content-Type", content_type.to_owned()));
+        self.send("PUT", url, &fields, body)
     }
+
+    /// Any request.
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        url: &str,
+        fields: &[(&str, String)],
+        body: &[u8],
+    ) -> Outcome<Answer> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in fields {
+            request = request.header(*name, value);
+        }
+        let unfit = |error| failed(format!("no request to {url}"), error);
+        let answer = match method {
+            "GET" | "HEAD" | "DELETE" => self.0.run(request.body(()).map_err(unfit)?),
+            _ => self.0.run(request.body(body).map_err(unfit)?),
+        };
+        read(url, answer)
+    }
+}
+
+/// The header fields of a request with a token.
+pub(crate) fn authorized(token: Option<&str>) -> Vec<(&'static str, String)> {
+    token
+        .map(|token| ("Authorization", format!("Bearer {token}")))
+        .into_iter()
+        .collect()
 }
 
 impl Answer {
@@ -111,11 +119,19 @@ impl Answer {
         )))
     }
 
-    /// The stable code of a problem (RFC 9457), or what there is instead.
+    /// The text of a header field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The stable code of a problem (RFC 9457) or of an error of OAuth (RFC 6749), or what there is instead.
     pub(crate) fn code(&self) -> String {
         serde_json::from_slice::<Value>(&self.body)
             .ok()
-            .and_then(|problem| problem["code"].as_str().map(str::to_owned))
+            .and_then(|problem| {
+                let code = problem["code"].as_str().or(problem["error"].as_str());
+                code.map(str::to_owned)
+            })
             .unwrap_or_else(|| format!("status {} without a code", self.status))
     }
 }
@@ -130,6 +146,7 @@ fn read(url: &str, answer: Result<Response<ureq::Body>, ureq::Error>) -> Outcome
         .map_err(|error| failed(format!("the answer from {url} broke off"), error))?;
     Ok(Answer {
         status: answer.status().as_u16(),
+        headers: std::mem::take(answer.headers_mut()),
         body,
     })
 }

@@ -6,13 +6,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Client, Service, Watch};
+use super::{Answer, Client, Service, Settings, Watch};
 use crate::process::answer_of;
 use crate::stop::{Outcome, Stop, failed};
 use crate::workspace::without_cargo_run;
 
 /// The first administrator.
-const ADMIN_EMAIL: &str = "admin@example.com";
+pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
 
 /// Settings that must not come from the user's own environment.
 const SETTINGS: [&str; 18] = [
@@ -43,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) kid: String,
     commands: Commands,
     private_key_file: PathBuf,
-    admin_password: String,
+    pub(crate) admin_password: String,
     client: Client,
 }
 
@@ -51,6 +51,7 @@ pub(crate) struct Core {
 struct Commands {
     program: PathBuf,
     folder: PathBuf,
+    settings: Settings,
 }
 
 impl Core {
@@ -61,10 +62,22 @@ impl Core {
         client: &Client,
         watch: &Watch,
     ) -> Outcome<Self> {
+        Self::start_with(program, folder, client, watch, Settings::new())
+    }
+
+    /// The same with settings of the caller's, another database for one.
+    pub(crate) fn start_with(
+        program: &Path,
+        folder: &Path,
+        client: &Client,
+        watch: &Watch,
+        settings: Settings,
+    ) -> Outcome<Self> {
         fs::create_dir(folder).map_err(|error| failed("cannot make Core's folder", error))?;
         let commands = Commands {
             program: program.to_owned(),
             folder: folder.to_owned(),
+            settings,
         };
         let admin_password = new_password();
         let made = commands.run(
@@ -181,7 +194,8 @@ impl Commands {
         command
             .args(arguments)
             .current_dir(&self.folder)
-            .env("DAILEY_ENV", "development");
+            .env("DAILEY_ENV", "development")
+            .envs(self.settings.iter().map(|(key, value)| (key, value)));
         command
     }
 

@@ -1,15 +1,17 @@
-//! DMAPI on local files, trusting one Core for one app.
+//! DMAPI, trusting one Core for one app: on local files, unless it is told otherwise.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Service, Watch};
+use super::{Service, Settings, Watch};
 use crate::stop::{Outcome, failed};
 
 /// Settings that must not come from the user's own environment.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 16] = [
     "AUDIT_LOG_FILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
     "BIND",
     "CORE_AUDIENCE",
     "CORE_JWKS_URL",
@@ -28,15 +30,16 @@ const SETTINGS: [&str; 14] = [
 /// A running DMAPI with fresh data.
 pub(crate) struct Media {
     pub(crate) service: Service,
-    settings: Settings,
+    start: Start,
 }
 
 /// How it was started.
-struct Settings {
+struct Start {
     program: PathBuf,
     folder: PathBuf,
     core_url: String,
     app_id: String,
+    settings: Settings,
 }
 
 impl Media {
@@ -48,30 +51,41 @@ impl Media {
         app_id: &str,
         watch: &Watch,
     ) -> Outcome<Self> {
+        Self::start_with(program, folder, core_url, app_id, watch, Settings::new())
+    }
+
+    /// The same with settings of the caller's, another store for one.
+    pub(crate) fn start_with(
+        program: &Path,
+        folder: &Path,
+        core_url: &str,
+        app_id: &str,
+        watch: &Watch,
+        settings: Settings,
+    ) -> Outcome<Self> {
         fs::create_dir(folder).map_err(|error| failed("cannot make DMAPI's folder", error))?;
-        let settings = Settings {
+        let start = Start {
             program: program.to_owned(),
             folder: folder.to_owned(),
             core_url: core_url.to_owned(),
             app_id: app_id.to_owned(),
+            settings,
         };
         let service = Service::start(
             "dailey-media",
             &folder.join("serve.log"),
             "/health",
             watch,
-            |_, port| settings.serve(&port.to_string()),
+            |_, port| start.serve(&port.to_string()),
         )?;
-        Ok(Self { service, settings })
+        Ok(Self { service, start })
     }
 
     /// Starts it again with the same data, at the same address; the process before must have ended.
     pub(crate) fn start_again(&mut self, watch: &Watch) -> Outcome<()> {
         let url = self.service.url().to_owned();
-        let command = self
-            .settings
-            .serve(url.rsplit(':').next().unwrap_or_default());
-        let log = self.settings.folder.join("serve.log");
+        let command = self.start.serve(url.rsplit(':').next().unwrap_or_default());
+        let log = self.start.folder.join("serve.log");
         self.service = Service::start_again("dailey-media", &log, "/health", watch, &url, command)?;
         Ok(())
     }
@@ -82,7 +96,7 @@ impl Media {
     }
 }
 
-impl Settings {
+impl Start {
     fn serve(&self, port: &str) -> Command {
         let mut command = Command::new(&self.program);
         for key in SETTINGS {
@@ -97,7 +111,8 @@ impl Settings {
             .env("JWT_ISSUER", &self.core_url)
             .env("CORE_APP_ID", &self.app_id)
             // The traffic of the key rotation is far above what one client may send.
-            .env("RATE_LIMIT", "off");
+            .env("RATE_LIMIT", "off")
+            .envs(self.settings.iter().map(|(key, value)| (key, value)));
         command
     }
 }

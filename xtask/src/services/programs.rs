@@ -13,15 +13,34 @@ use crate::workspace::Workspace;
 /// A first build on a small machine takes minutes; this is where it hangs instead.
 const BUILD_DEADLINE: Duration = Duration::from_secs(45 * 60);
 
-/// Core's package and program.
-pub(crate) const CORE: &str = "dailey-core";
+/// A program of this workspace.
+#[derive(Clone, Copy)]
+pub(crate) struct Program {
+    pub(crate) package: &'static str,
+    name: &'static str,
+}
 
-/// DMAPI's package and program.
-pub(crate) const MEDIA: &str = "dailey-media";
+/// Core.
+pub(crate) const CORE: Program = Program {
+    package: "dailey-core",
+    name: "dailey-core",
+};
 
-/// Builds packages as cargo builds by default; the path of each one's program of the same name.
+/// DMAPI.
+pub(crate) const MEDIA: Program = Program {
+    package: "dailey-media",
+    name: "dailey-media",
+};
+
+/// The replication checker.
+pub(crate) const CHECKER: Program = Program {
+    package: "replication-checker",
+    name: "core-replica-health",
+};
+
+/// Builds programs as cargo builds by default; the path of each.
 pub(crate) fn build<const COUNT: usize>(
-    names: [&str; COUNT],
+    wanted: [Program; COUNT],
     workspace: &Workspace,
     terminal: &Terminal,
     interrupt: &Interrupt,
@@ -36,8 +55,8 @@ pub(crate) fn build<const COUNT: usize>(
         "--bins",
         "--message-format=json-render-diagnostics",
     ]);
-    for name in names {
-        command.args(["--package", name]);
+    for program in wanted {
+        command.args(["--package", program.package]);
     }
     let run = Run {
         name: "building",
@@ -48,16 +67,16 @@ pub(crate) fn build<const COUNT: usize>(
     run.must_succeed(terminal, interrupt)?;
     let messages = std::fs::read_to_string(&log)
         .map_err(|error| failed("cannot read the build's log", error))?;
-    let mut programs = names.map(|_| PathBuf::new());
-    for (name, program) in names.iter().zip(&mut programs) {
-        *program = executable(&messages, name, &log)?;
+    let mut paths = wanted.map(|_| PathBuf::new());
+    for (program, path) in wanted.iter().zip(&mut paths) {
+        *path = executable(&messages, program.name, &log)?;
     }
     // Only a log of what failed is worth keeping.
     let _ = std::fs::remove_file(&log);
-    Ok(programs)
+    Ok(paths)
 }
 
-/// The executable of a package's program, from cargo's messages.
+/// The executable of a program, from cargo's messages.
 fn executable(messages: &str, name: &str, log: &Path) -> Outcome<PathBuf> {
     messages
         .lines()

@@ -155,6 +155,28 @@ impl Service {
             .map_err(|error| failed(format!("cannot signal {}", child.name()), error))
     }
 
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        let port = self
+            .url
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
+        port.expect("the address was made with a port")
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(&self) -> Outcome<()> {
+        self.watch.check()?;
+        self.watch.remove(&self.child);
+        let mut child = self.child.borrow_mut();
+        let killed = child.signal(Signal::Kill);
+        killed
+            .and_then(|()| child.stop(STOP_GRACE))
+            .map(drop)
+            .map_err(|error| failed(format!("cannot kill {}", child.name()), error))
+    }
+
     /// Ends it in order.
     pub(crate) fn stop(&self) -> Outcome<()> {
         self.watch.check()?;

@@ -9,5 +9,5 @@ mod tools;
 
 pub(crate) use self::peers::{bench_peers, node_peer, python_peer};
 pub(crate) use self::prerequisites::{Needs, Prerequisites};
-pub(crate) use self::real_parts::real_parts;
+pub(crate) use self::real_parts::{real_parts, soak_parts};
 pub(crate) use self::tools::{cargo_deny, cargo_fuzz};

@@ -19,3 +19,12 @@ pub(crate) fn real_parts() -> Outcome<()> {
         .map(drop)
         .map_err(|error| Stop::because(error.to_string()))
 }
+
+/// Unpacks what is missing of what the soak runs on.
+pub(crate) fn soak_parts() -> Outcome<()> {
+    MysqlPart::set_up()
+        .and_then(|_| NginxPart::set_up())
+        .and_then(|_| MotoPart::set_up())
+        .map(drop)
+        .map_err(|error| Stop::because(error.to_string()))
+}

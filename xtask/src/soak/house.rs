@@ -1,453 +1,273 @@
-//! Core and DMAPI with one user, and what is done to them.
+//! Everything that runs: Core on a replicated MySQL, two DMAPIs on one S3 store, nginx before them, the replication
+//! checker; and one user of our own whose object is always there.
 
-use std::path::Path;
-use std::process::Command;
-use std::thread::{self, JoinHandle};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
-use dailey_auth::testing::{SigningKey, TokenBuilder};
-use serde_json::{Value, json};
+use testbed::mysql::Pair;
+use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
+use testbed::{Proxy, Traffic};
 
 use super::chance::Chance;
-use super::growth::{CORE_MEMORY_KIB, Growth, MEMORY_KIB};
-use super::model::Objects;
+use super::edge::Edge;
+use super::growth::{MEMORY_KIB, Process};
+use super::load::{Login, Place};
+use super::replication::{Replication, sql};
+use super::weather::Weather;
 use super::wrong;
-use crate::services::{
-    Answer, CORE, Client, Core, MEDIA, Media, Watch, build, new_password, text, until,
-};
-use crate::stop::{Interrupt, Outcome, Stop};
+use crate::services::{Answer, Client, Core, Media, Settings, Watch, new_password, text, until};
+use crate::stop::{Interrupt, Outcome, Stop, failed};
 use crate::terminal::Terminal;
-use crate::workspace::Workspace;
 
 const SCOPES: [&str; 2] = ["media:read", "media:write"];
-const EMAIL: &str = "user@example.com";
+const KEEPER: &str = "keeper@example.com";
+const BUCKET: &str = "media";
 
-/// Objects that are written again and again.
-const KEYS: u64 = 200;
-
-/// Most bytes of an object.
-const MAX_BYTES: u64 = 200_000;
-
-/// Sessions that are open at once.
-const SESSIONS: usize = 20;
+/// Our own object.
+pub(super) const KEPT: &str = "/api/media/kept";
+pub(super) const KEPT_BYTES: &[u8] = b"what is kept";
 
 /// How long what was told to a service may take to be seen.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What argon2id takes for one password, in KiB: `examples/core/src/password.rs`.
+const HASH_KIB: u64 = 19 * 1024;
+
+/// What Core may grow by: as many threads as there are processors hash, and each keeps what a hash took.
+fn core_memory_kib() -> u64 {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    u64::try_from(processors).unwrap_or(1) * HASH_KIB + MEMORY_KIB
+}
 
 /// Everything.
 pub(super) struct House<'a> {
-    core: Core,
-    media: Media,
-    core_growth: Growth,
-    media_growth: Growth,
-    client: Client,
-    watch: Watch,
-    interrupt: &'a Interrupt,
-    app_id: String,
-    password: String,
-    token: String,
-    stranger: SigningKey,
-    objects: Objects,
-    /// Refresh tokens that must be good, and such that must not.
-    sessions: Vec<String>,
-    ended: Vec<String>,
-    turns: u64,
-    accidents: u64,
-    unanswered: u64,
-}
-
-/// Which of the two.
-#[derive(Clone, Copy)]
-enum Which {
-    Core,
-    Media,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) weather: &'a Weather,
+    pub(super) client: Client,
+    pub(super) watch: Watch,
+    // What is reached before what it rests on: things are dropped in this order.
+    pub(super) edge: Edge,
+    pub(super) media: [Media; 2],
+    pub(super) core: Core,
+    pub(super) replication: Replication,
+    pub(super) before_store: Proxy,
+    store: S3Server,
+    pub(super) keeper: Login,
+    /// Tokens of keys that were retired.
+    pub(super) old_tokens: Vec<String>,
 }
 
 impl<'a> House<'a> {
+    /// Starts all of it: Core, DMAPI and the checker are these programs, nginx has these files.
     pub(super) fn start(
-        workspace: &Workspace,
+        [core_program, media_program, checker]: &[PathBuf; 3],
+        nginx: &Path,
+        folder: &Path,
         terminal: &Terminal,
         interrupt: &'a Interrupt,
-        watch: &Watch,
-        folder: &Path,
+        weather: &'a Weather,
+        faults: Chance,
     ) -> Outcome<Self> {
-        let client = Client::new();
-        let [core_program, media_program] = build([CORE, MEDIA], workspace, terminal, interrupt)?;
-        let core = Core::start(&core_program, &folder.join("core"), &client, watch)?;
+        let (client, watch) = (Client::new(), Watch::default());
+
+        terminal.progress("starting MySQL, its replica, and the S3 store");
+        let store = S3Server::start(Kind::Moto, &folder.join("s3"))
+            .and_then(|store| store.make_bucket(BUCKET).map(|()| store))
+            .map_err(|error| Stop::because(error.to_string()))?;
+        let before_store =
+            Proxy::start(store.port()).map_err(|error| failed("cannot start a proxy", error))?;
+        let pair = Pair::start().map_err(sql)?;
+        interrupt.check()?;
+
+        terminal.progress("starting Core and two DMAPIs");
+        let database = database_settings(&pair);
+        let in_core = folder.join("core");
+        let core = Core::start_with(core_program, &in_core, &client, &watch, database)?;
         let app_id = core.register_app(&core.admin_token()?, "soak", &SCOPES)?;
-        let password = new_password();
-        core.command_with_password(&["users", "create", EMAIL, "--json"], &password)?;
-        let url = core.service.url().to_owned();
-        let media = Media::start(&media_program, &folder.join("media"), &url, &app_id, watch)?;
-        let token = core.log_in(&app_id, EMAIL, &password)?;
-        Ok(Self {
-            core_growth: core_growth(&core),
-            media_growth: media_growth(&media),
-            core,
-            media,
-            client,
-            watch: watch.clone(),
+        let replication = Replication::start(checker, &folder.join("checker"), pair, faults)?;
+        let settings = media_settings(folder, before_store.port())?;
+        let media = |name: &str| {
+            let (url, settings) = (core.service.url(), settings.clone());
+            let in_media = folder.join(name);
+            Media::start_with(media_program, &in_media, url, &app_id, &watch, settings)
+        };
+        let media = [media("media-1")?, media("media-2")?];
+        let edge = Edge::start(
+            nginx,
+            &folder.join("nginx"),
+            core.service.port(),
+            &media.each_ref().map(|media| media.service.port()),
             interrupt,
-            app_id,
-            password,
-            token,
-            stranger: SigningKey::generate(),
-            objects: Objects::default(),
-            sessions: Vec::new(),
-            ended: Vec::new(),
-            turns: 0,
-            accidents: 0,
-            unanswered: 0,
-        })
-    }
-
-    /// What was done so far.
-    pub(super) fn counts(&self) -> String {
-        format!(
-            "{} turns, {} accidents, {} without an answer, {} objects, {} sessions",
-            self.turns,
-            self.accidents,
-            self.unanswered,
-            self.objects.keys().len(),
-            self.sessions.len()
-        )
-    }
-
-    /// One request; what comes back is held against the model.
-    pub(super) fn turn(&mut self, chance: &mut Chance) -> Outcome<()> {
-        self.one(chance, false)?;
-        self.core_growth.turn()?;
-        self.media_growth.turn()
-    }
-
-    fn one(&mut self, chance: &mut Chance, dying: bool) -> Outcome<()> {
-        self.turns += 1;
-        let done = match chance.below(100) {
-            0..40 => self.put(chance),
-            40..65 => self.read(chance),
-            65..72 => self.delete(chance),
-            72..82 => self.refresh(chance),
-            82..86 => self.log_in(),
-            86..88 => self.log_out(chance),
-            88..94 => self.validate(),
-            _ => self.forge(),
-        };
-        match done {
-            // While one of them dies an answer may be missing. What must not be is wrong at any time.
-            Err(Stop::Failed(failure)) if dying && !failure.reason.starts_with("what must") => {
-                self.unanswered += 1;
-                Ok(())
-            }
-            done => done,
-        }
-    }
-
-    fn object(&self, key: &str) -> String {
-        self.media.at(&format!("/api/media/{key}"))
-    }
-
-    fn key(chance: &mut Chance) -> String {
-        format!(
-            "folder-{}/object-{}",
-            chance.below(10),
-            chance.below(KEYS / 10)
-        )
-    }
-
-    fn put(&mut self, chance: &mut Chance) -> Outcome<()> {
-        let key = Self::key(chance);
-        let size = chance.below(MAX_BYTES) >> chance.below(8);
-        let bytes = chance.bytes(size);
-        let url = self.object(&key);
-        let answer = self
-            .client
-            .put(&url, &self.token, "application/octet-stream", &bytes);
-        self.changed(&key, Some(bytes), answer, &[200, 201])
-    }
-
-    fn delete(&mut self, chance: &mut Chance) -> Outcome<()> {
-        let key = Self::key(chance);
-        let answer = self.client.delete(&self.object(&key), &self.token);
-        self.changed(&key, None, answer, &[204, 404])
-    }
-
-    fn changed(
-        &mut self,
-        key: &str,
-        content: Option<Vec<u8>>,
-        answer: Outcome<Answer>,
-        good: &[u16],
-    ) -> Outcome<()> {
-        match answer {
-            Ok(answer) if good.contains(&answer.status) => {
-                self.objects.acknowledged(key, content);
-                Ok(())
-            }
-            Ok(answer) => {
-                self.objects.unanswered(key, content);
-                Err(refused("a change", &answer))
-            }
-            Err(stop) => {
-                self.objects.unanswered(key, content);
-                Err(stop)
-            }
-        }
-    }
-
-    fn read(&mut self, chance: &mut Chance) -> Outcome<()> {
-        let key = Self::key(chance);
-        self.compare_one(&key)
-    }
-
-    fn compare_one(&mut self, key: &str) -> Outcome<()> {
-        let answer = self.client.get(&self.object(key), Some(&self.token))?;
-        match answer.status {
-            200 => self.objects.seen(key, Some(answer.body)),
-            404 => self.objects.seen(key, None),
-            _ => Err(refused("a read", &answer)),
-        }
-    }
-
-    fn log_in(&mut self) -> Outcome<()> {
-        let body = json!({ "app_id": self.app_id, "email": EMAIL, "password": self.password });
-        let pair = self.core_post("/api/auth/login", &body)?.json(200)?;
-        self.remember(&pair)
-    }
-
-    fn remember(&mut self, pair: &Value) -> Outcome<()> {
-        self.token = text(pair, "access_token")?;
-        self.sessions.push(text(pair, "refresh_token")?);
-        if self.sessions.len() > SESSIONS {
-            self.sessions.remove(0);
-        }
-        Ok(())
-    }
-
-    fn refresh(&mut self, chance: &mut Chance) -> Outcome<()> {
-        let Some(session) = self.take(chance) else {
-            return self.log_in();
-        };
-        // Without an answer nobody knows whether it was spent: the session is left alone.
-        let answer = self.core_post("/api/auth/refresh", &json!({ "refresh_token": session }))?;
-        match answer.status {
-            200 => self.remember(&answer.json(200)?),
-            401 | 409 => Err(wrong(format!(
-                "a good session is refused: {}",
-                answer.code()
-            ))),
-            _ => Err(refused("a refresh", &answer)),
-        }
-    }
-
-    fn log_out(&mut self, chance: &mut Chance) -> Outcome<()> {
-        let Some(session) = self.take(chance) else {
-            return Ok(());
-        };
-        let answer = self.core_post("/api/auth/logout", &json!({ "refresh_token": session }))?;
-        answer.expect(204)?;
-        self.ended.push(session);
-        Ok(())
-    }
-
-    fn take(&mut self, chance: &mut Chance) -> Option<String> {
-        let count = u64::try_from(self.sessions.len())
-            .ok()
-            .filter(|count| *count > 0)?;
-        Some(
-            self.sessions
-                .swap_remove(usize::try_from(chance.below(count)).ok()?),
-        )
-    }
-
-    fn validate(&self) -> Outcome<()> {
-        let answer = self
-            .client
-            .get(&self.media.at("/api/auth/validate"), Some(&self.token))?;
-        match answer.status {
-            200 => Ok(()),
-            401 => Err(wrong(format!(
-                "a good token is called bad: {}",
-                answer.code()
-            ))),
-            _ => Err(refused("a validation", &answer)),
-        }
-    }
-
-    /// A stranger's token under a key id of ours.
-    fn forge(&self) -> Outcome<()> {
-        let token = TokenBuilder::new(self.core.service.url(), &self.app_id)
-            .header("kid", self.core.kid.as_str())
-            .claim("scope", "media:read media:write")
-            .sign(&self.stranger);
-        let answer = self
-            .client
-            .get(&self.media.at("/api/media?limit=1"), Some(&token))?;
-        match answer.status {
-            200 => Err(wrong("a forged token is accepted")),
-            _ => Ok(()),
-        }
-    }
-
-    fn core_post(&self, path: &str, body: &Value) -> Outcome<Answer> {
-        let url = format!("{}{path}", self.core.service.url());
-        self.client.post(&url, None, body)
-    }
-
-    /// A rotation, a restart or a kill in the middle of requests.
-    pub(super) fn accident(&mut self, chance: &mut Chance) -> Outcome<()> {
-        self.accidents += 1;
-        match chance.below(6) {
-            0 => self.rotate(),
-            1 => self.restart(Which::Core),
-            2 => self.restart(Which::Media),
-            3 => self.kill(Which::Core, chance),
-            _ => self.kill(Which::Media, chance),
-        }
-    }
-
-    /// A new key; the old one is retired at once, so its tokens must be refused from then on.
-    fn rotate(&mut self) -> Outcome<()> {
-        let (old_kid, old_token) = (self.core.kid.clone(), self.token.clone());
-        let kid = text(&self.core.command(&["keys", "generate", "--json"])?, "kid")?;
-        for step in ["publish", "activate"] {
-            self.core.command(&["keys", step, &kid, "--json"])?;
-            self.core.service.reload()?;
-            self.published(&kid, true)?;
-        }
-        self.core.kid = kid;
-        let retire = ["keys", "retire", old_kid.as_str(), "--now", "--json"];
-        until("signing with the new key", DEADLINE, self.interrupt, || {
-            Ok(self.core.command(&retire).ok())
-        })?;
-        self.core.service.reload()?;
-        self.published(&old_kid, false)?;
-        self.media.service.reload()?;
-        let validate = self.media.at("/api/auth/validate");
-        until(
-            "the refusal of a retired key",
-            DEADLINE,
-            self.interrupt,
-            || {
-                let answer = self.client.get(&validate, Some(&old_token))?;
-                Ok((answer.status == 401).then_some(()))
-            },
         )?;
-        self.log_in()?;
-        self.validate()
+        let mut house = Self {
+            interrupt,
+            weather,
+            client,
+            watch,
+            edge,
+            media,
+            keeper: new_user(&core, &app_id, KEEPER)?,
+            core,
+            replication,
+            before_store,
+            store,
+            old_tokens: Vec::new(),
+        };
+        house.log_in()?;
+        house.put_kept(0)?.expect(201)?;
+        Ok(house)
     }
 
-    fn published(&self, kid: &str, wanted: bool) -> Outcome<()> {
-        until("a change of the key set", DEADLINE, self.interrupt, || {
-            let there = self.core.published_kids()?.iter().any(|one| one == kid);
-            Ok((there == wanted).then_some(()))
-        })
-    }
-
-    fn restart(&mut self, which: Which) -> Outcome<()> {
-        match which {
-            Which::Core => self.core.service.stop()?,
-            Which::Media => self.media.service.stop()?,
+    /// Where the users find everything.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            core: self.edge.core.clone(),
+            media: self.edge.media.clone(),
+            replicas: self.media.each_ref().map(|media| media.at("")),
+            issuer: self.core.service.url().to_owned(),
+            app_id: self.keeper.app_id.clone(),
+            core_app_id: self.core.app_id.clone(),
+            admin_password: self.core.admin_password.clone(),
+            kid: self.core.kid.clone(),
         }
-        self.start_again(which)
     }
 
-    fn start_again(&mut self, which: Which) -> Outcome<()> {
-        match which {
-            Which::Core => {
-                self.core.start_again(&self.watch)?;
-                self.core_growth = core_growth(&self.core);
-            }
-            Which::Media => {
-                self.media.start_again(&self.watch)?;
-                self.media_growth = media_growth(&self.media);
-            }
-        }
+    /// A user who may log in.
+    pub(super) fn new_user(&self, email: &str) -> Outcome<Login> {
+        new_user(&self.core, &self.keeper.app_id, email)
+    }
+
+    /// Our processes, and how much each may grow.
+    pub(super) fn processes(&self) -> Vec<Process> {
+        let process = |name, id, memory_kib| Process {
+            name,
+            id,
+            memory_kib,
+        };
+        let [first, second] = self.media.each_ref().map(|media| media.service.id());
+        vec![
+            process("dailey-core", self.core.service.id(), core_memory_kib()),
+            process("dailey-media 1", first, MEMORY_KIB),
+            process("dailey-media 2", second, MEMORY_KIB),
+            process("checker", self.replication.watcher.id(), MEMORY_KIB),
+        ]
+    }
+
+    /// An error when something has ended that nobody ended.
+    pub(super) fn check(&mut self) -> Outcome<()> {
+        self.watch.check()?;
+        self.edge.check()
+    }
+
+    /// Our own user, directly at Core.
+    pub(super) fn log_in(&mut self) -> Outcome<()> {
+        let keeper = &self.keeper;
+        self.keeper.token = self
+            .core
+            .log_in(&keeper.app_id, &keeper.email, &keeper.password)?;
         Ok(())
     }
 
-    /// SIGKILL within some milliseconds, while requests go on.
-    fn kill(&mut self, which: Which, chance: &mut Chance) -> Outcome<()> {
-        let process = match which {
-            Which::Core => self.core.service.id(),
-            Which::Media => self.media.service.id(),
-        };
-        let killer = kill_in(Duration::from_millis(chance.below(60)), process);
-        while !killer.is_finished() {
-            self.one(chance, true)?;
-        }
-        let _ = killer.join();
-        for _ in 0..3 {
-            self.one(chance, true)?;
-        }
-        self.start_again(which)
+    /// Our own object, at one of the two.
+    pub(super) fn get_kept(&self, which: usize) -> Outcome<Answer> {
+        self.client
+            .get(&self.media[which].at(KEPT), Some(&self.keeper.token))
     }
 
-    /// In the end: everything that was acknowledged is there, and what was ended has ended.
+    pub(super) fn put_kept(&self, which: usize) -> Outcome<Answer> {
+        self.client.put(
+            &self.media[which].at(KEPT),
+            &self.keeper.token,
+            "text/plain",
+            KEPT_BYTES,
+        )
+    }
+
+    /// Waits until a request is answered as it should be.
+    pub(super) fn until_answered(
+        &self,
+        what: &str,
+        url: &str,
+        status: u16,
+        token: Option<&str>,
+    ) -> Outcome<()> {
+        until(what, DEADLINE, self.interrupt, || {
+            let answer = self.client.get(url, token);
+            Ok(answer
+                .ok()
+                .filter(|answer| answer.status == status)
+                .map(drop))
+        })
+    }
+
+    /// In the end: what is outside of the users' own view.
     pub(super) fn compare(&mut self) -> Outcome<()> {
         self.log_in()?;
-        for key in self.objects.keys() {
-            self.interrupt.check()?;
-            self.compare_one(&key)?;
-        }
-        if self.listed()? != self.objects.present() {
-            return Err(wrong("the list names other objects than there are"));
-        }
-        for session in std::mem::take(&mut self.ended) {
-            let answer =
-                self.core_post("/api/auth/refresh", &json!({ "refresh_token": session }))?;
-            if answer.status == 200 {
-                return Err(wrong("a session that was ended goes on"));
+        for which in 0..self.media.len() {
+            if self.get_kept(which)?.body != KEPT_BYTES {
+                return Err(wrong("the object that was always there is another"));
+            }
+            let validate = self.media[which].at("/api/auth/validate");
+            for token in &self.old_tokens {
+                let answer = self.client.get(&validate, Some(token))?;
+                if answer.status != 401 {
+                    return Err(wrong("a token of a retired key is accepted"));
+                }
             }
         }
-        for session in self.sessions.clone() {
-            let answer =
-                self.core_post("/api/auth/refresh", &json!({ "refresh_token": session }))?;
-            if answer.status != 200 {
-                return Err(wrong(format!("a session is lost: {}", answer.code())));
-            }
+        self.replication.compare()
+    }
+
+    /// Ends what is ours in order; the others are dropped.
+    pub(super) fn stop(self) -> Outcome<()> {
+        self.before_store.set(Traffic::Flows);
+        for media in &self.media {
+            media.service.stop()?;
         }
-        Ok(())
-    }
-
-    fn listed(&self) -> Outcome<Vec<String>> {
-        let page = self
-            .client
-            .get(&self.media.at("/api/media?limit=1000"), Some(&self.token))?;
-        let page = page.json(200)?;
-        let objects = page["objects"].as_array().into_iter().flatten();
-        Ok(objects
-            .filter_map(|object| object["key"].as_str().map(str::to_owned))
-            .collect())
-    }
-
-    pub(super) fn stop(&self) -> Outcome<()> {
-        self.media.service.stop()?;
-        self.core.service.stop()
+        let stopped = self.core.service.stop();
+        drop(self.store);
+        stopped
     }
 }
 
-fn core_growth(core: &Core) -> Growth {
-    Growth::of("dailey-core", core.service.id(), CORE_MEMORY_KIB)
+fn new_user(core: &Core, app_id: &str, email: &str) -> Outcome<Login> {
+    let password = new_password();
+    let made = core.command_with_password(&["users", "create", email, "--json"], &password)?;
+    text(&made, "user_id")?;
+    Ok(Login::new(app_id, email, &password))
 }
 
-fn media_growth(media: &Media) -> Growth {
-    Growth::of("dailey-media", media.service.id(), MEMORY_KIB)
+/// As `deploy/mysql/accounts.sql` has it: the account `core`, over verified TLS.
+fn database_settings(pair: &Pair) -> Settings {
+    let primary = &pair.primary;
+    let url = format!(
+        "mysql://core@127.0.0.1:{}/core?ssl-ca={}&tls-hostname={}",
+        primary.port(),
+        primary.ca_file().display(),
+        primary.name()
+    );
+    vec![
+        ("DATABASE_URL", url),
+        ("DATABASE_PASSWORD", primary.passwords().core.clone()),
+        ("ALLOW_REGISTRATION", "true".to_owned()),
+    ]
 }
 
-fn refused(what: &str, answer: &Answer) -> Stop {
-    Stop::because(format!(
-        "{what} is refused: {} {}",
-        answer.status,
-        answer.code()
-    ))
-}
-
-/// Ends a process of ours outright, from a thread of its own.
-fn kill_in(delay: Duration, process: u32) -> JoinHandle<()> {
-    thread::spawn(move || {
-        thread::sleep(delay);
-        let _ = Command::new("kill")
-            .args(["-9", &process.to_string()])
-            .status();
-    })
+/// The store behind the proxy, and a secret that both share.
+fn media_settings(folder: &Path, store_port: u16) -> Outcome<Settings> {
+    let config = folder.join("media.toml");
+    let text = format!(
+        "[storage.s3]\nbucket = \"{BUCKET}\"\nregion = \"auto\"\nendpoint = \"http://127.0.0.1:{store_port}\"\n\
+         path_style = true\n"
+    );
+    fs::write(&config, text).map_err(|error| failed("cannot write DMAPI's settings", error))?;
+    let path = |name: &str| folder.join(name).display().to_string();
+    Ok(vec![
+        ("DAILEY_CONFIG", config.display().to_string()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
+        ("LINK_SECRET_FILE", path("link-secret")),
+    ])
 }

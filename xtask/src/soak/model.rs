@@ -25,6 +25,18 @@ impl Objects {
             .push(content);
     }
 
+    pub(super) fn may_be_there(&self, key: &str) -> bool {
+        self.0
+            .get(key)
+            .is_some_and(|possible| possible.iter().any(Option::is_some))
+    }
+
+    pub(super) fn may_be_absent(&self, key: &str) -> bool {
+        self.0
+            .get(key)
+            .is_none_or(|possible| possible.iter().any(Option::is_none))
+    }
+
     /// What was read must be what may be there; from now on it is what is there.
     pub(super) fn seen(&mut self, key: &str, content: Content) -> Outcome<()> {
         let possible = self.0.entry(key.to_owned()).or_insert_with(|| vec![None]);
@@ -68,6 +80,8 @@ mod tests {
         objects.seen("a", bytes("1")).unwrap();
         objects.seen("a", None).unwrap_err();
         objects.seen("a", bytes("2")).unwrap_err();
+        assert!(objects.may_be_there("a") && !objects.may_be_absent("a"));
+        assert!(!objects.may_be_there("b") && objects.may_be_absent("b"));
         objects.unanswered("a", bytes("2"));
         objects.seen("a", bytes("2")).unwrap();
         // Once it was seen it is decided.

@@ -147,12 +147,20 @@ pub(super) const PARTS: [Part; 14] = [
     },
     Part {
         name: "soak",
-        what: "a minute of mixed load on Core and DMAPI with rotations, restarts and kill -9",
+        what: "a minute of mixed load on the whole house, with rotations, kill -9 and outages (set up first)",
         smallest: Selection::All,
         run: |bench| {
             let time = Duration::from_secs(60);
-            soak::soak(bench.workspace, bench.terminal, bench.interrupt, time, 1)
-                .map(Result::passed)
+            let say = |text: &str| bench.terminal.progress(text);
+            soak::soak(
+                bench.workspace,
+                bench.terminal,
+                bench.interrupt,
+                time,
+                1,
+                &say,
+            )
+            .map(Result::passed)
         },
     },
     Part {

@@ -15,7 +15,8 @@ use crate::service::{Core, Live};
 use crate::settings::{Purpose, Settings};
 use crate::store::{self, Store, StoreError};
 
-/// Threads for blocking work: hashing and signing bound themselves to the cores, reloading needs one.
+/// Threads for blocking work: signing bounds itself to the cores, reloading needs one; passwords have threads of their
+/// own.
 const MAX_BLOCKING_THREADS: usize = 64;
 /// How long blocking work may go on after the last request is answered.
 const BLOCKING_GRACE: Duration = Duration::from_secs(5);

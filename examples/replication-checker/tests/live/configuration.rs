@@ -112,7 +112,7 @@ fn faults_of_the_channel_have_their_names() {
 
     let folder = bed.home.path().join("stranger");
     fs::create_dir(&folder).unwrap();
-    let stranger = Certificates::new().unwrap().write_ca(&folder).unwrap();
+    let stranger = Certificates::new().write_ca(&folder).unwrap();
     bed.change_source(&format!("SOURCE_SSL_CA = '{}'", stranger.display()));
     bed.shows("11 wrong CA", &["io_connecting"]);
     let ca = bed.pair.replica.ca_file();

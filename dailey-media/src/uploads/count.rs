@@ -1,0 +1,50 @@
+//! `Upload-Length` and `Upload-Offset` (tus 1.0.0): numbers of bytes. Pure.
+
+use super::MAX_UPLOAD_BYTES;
+
+/// Why an `Upload-Length` cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LengthError {
+    NotANumber,
+    TooLarge,
+}
+
+/// The length that an upload will have.
+pub(crate) fn length(text: &str) -> Result<u64, LengthError> {
+    match number(text) {
+        Some(length) if length <= MAX_UPLOAD_BYTES => Ok(length),
+        Some(_) => Err(LengthError::TooLarge),
+        None => Err(LengthError::NotANumber),
+    }
+}
+
+/// Where bytes begin; whether that is where an upload is, the upload knows.
+pub(crate) fn offset(text: &str) -> Option<u64> {
+    number(text)
+}
+
+/// Decimal digits, and nothing that a number's parser would forgive. One too large to be counted is
+/// the largest.
+fn number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_digits_are_a_number_and_no_length_is_above_the_largest_upload() {
+        assert_eq!(length("0"), Ok(0));
+        assert_eq!(length("0005"), Ok(5));
+        assert_eq!(length("5368709120"), Ok(MAX_UPLOAD_BYTES));
+        assert_eq!(length("5368709121"), Err(LengthError::TooLarge));
+        assert_eq!(length(&"9".repeat(40)), Err(LengthError::TooLarge));
+        assert_eq!(offset(&"9".repeat(40)), Some(u64::MAX));
+        for text in ["", "+1", "-1", " 1", "1 ", "1.0", "1e3", "0x1", "1,1", "١"] {
+            assert_eq!(length(text), Err(LengthError::NotANumber), "{text}");
+            assert_eq!(offset(text), None, "{text}");
+        }
+    }
+}
