@@ -58,18 +58,25 @@ pub(super) struct Account {
 /// What is held for one subject.
 #[derive(Debug, Default)]
 struct Held {
-    /// Of the open uploads, by their names.
-    open: HashMap<String, u64>,
+    /// The open uploads, by their names.
+    open: HashMap<String, Open>,
     /// Of these and of those that others have ended: what became of them, the next count finds.
     bytes: u64,
     /// When it was asked which of them others have ended.
     looked_at: Option<Instant>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    length: u64,
+    /// Whether others can find it.
+    has_begun: bool,
+}
+
 impl Held {
-    fn add(&mut self, id: String, length: u64) {
-        self.open.insert(id, length);
-        self.bytes = self.bytes.saturating_add(length);
+    fn add(&mut self, id: String, open: Open) {
+        self.bytes = self.bytes.saturating_add(open.length);
+        self.open.insert(id, open);
     }
 }
 
@@ -92,10 +99,16 @@ impl Account {
         for subject in known.into_keys() {
             self.stored.entry(subject).or_default();
         }
-        self.held.clear();
+        for held in self.held.values_mut() {
+            // Those that are about to begin could not be found.
+            held.open.retain(|_, open| !open.has_begun);
+            held.bytes = held.open.values().map(|open| open.length).sum();
+        }
+        self.held.retain(|_, held| !held.open.is_empty());
         for OpenUpload { id, space, length } in counted.open {
             let held = self.held.entry(space.subject().to_owned()).or_default();
-            held.add(id, length);
+            let has_begun = true;
+            held.add(id, Open { length, has_begun });
         }
         let bytes = self.stored.values().chain(self.claimed.values());
         let bytes = bytes.chain(self.held.values().map(|held| &held.bytes));
@@ -148,7 +161,8 @@ impl Account {
         if u32::try_from(open).is_ok_and(|open| open < most) {
             self.allows(subject, length)?;
             let held = self.held.entry(subject.to_owned()).or_default();
-            held.add(id, length);
+            let has_begun = false;
+            held.add(id, Open { length, has_begun });
             self.total = self.total.saturating_add(length);
             Ok(())
         } else {
@@ -159,7 +173,15 @@ impl Account {
     /// Bytes that are held for this upload.
     pub(super) fn held(&self, subject: &str, id: &str) -> u64 {
         let length = self.held.get(subject).and_then(|held| held.open.get(id));
-        length.copied().unwrap_or_default()
+        length.map_or(0, |open| open.length)
+    }
+
+    /// What is held is for an upload that others can find from now on.
+    pub(super) fn has_begun(&mut self, subject: &str, id: &str) {
+        let held = self.held.get_mut(subject);
+        if let Some(open) = held.and_then(|held| held.open.get_mut(id)) {
+            open.has_begun = true;
+        }
     }
 
     /// The open uploads of a subject, if it was not asked for `pause` which of them others have ended.
@@ -172,7 +194,8 @@ impl Account {
             return Vec::new();
         }
         held.looked_at = Some(now);
-        held.open.keys().cloned().collect()
+        let begun = held.open.iter().filter(|(_, open)| open.has_begun);
+        begun.map(|(id, _)| id.clone()).collect()
     }
 
     /// Another replica has ended an upload.
@@ -187,7 +210,7 @@ impl Account {
         let Some(held) = self.held.get_mut(subject) else {
             return;
         };
-        let length = held.open.remove(id).unwrap_or_default();
+        let length = held.open.remove(id).map_or(0, |open| open.length);
         held.bytes = held.bytes.saturating_sub(length);
         if held.open.is_empty() && held.bytes == 0 {
             self.held.remove(subject);
@@ -297,15 +320,22 @@ mod tests {
         let mut account = account(0, 41);
         let (start, pause) = (Instant::now(), Duration::from_secs(5));
         assert_eq!(account.hold(upload("ada", "1", 1), 1), Ok(()));
+        // Nobody can have ended what has not begun.
+        assert!(account.look_at("ada", start, pause).is_empty());
+        account.recounted(Counted::default());
+        let user = Err(Exceeded::User { limit_bytes: 41 });
+        assert_eq!(account.hold(upload("ada", "2", 41), 2), user);
+        account.has_begun("ada", "1");
+        let start = start + pause;
         assert_eq!(account.look_at("ada", start, pause), ["1"]);
         let soon = start + Duration::from_millis(4999);
         assert!(account.look_at("ada", soon, pause).is_empty());
         assert_eq!(account.look_at("ada", start + pause, pause), ["1"]);
         assert!(account.look_at("bob", start, pause).is_empty());
         account.ended_by_others("ada", "1");
-        let user = Err(Exceeded::User { limit_bytes: 41 });
-        assert_eq!(account.hold(upload("ada", "2", 1), 1), user);
+        assert_eq!(account.hold(upload("ada", "2", 41), 1), user);
         assert_eq!(account.hold(upload("ada", "2", 0), 1), Ok(()));
+        account.has_begun("ada", "2");
         account.recounted(Counted::default());
         assert_eq!(account.hold(upload("ada", "3", 41), 1), Ok(()));
     }
@@ -327,6 +357,9 @@ mod tests {
         account.release("ada", "1");
         assert_eq!(account.held("ada", "1"), 0);
         assert_eq!(account.hold(upload("ada", "3", 50), 2), Ok(()));
+        for (subject, id) in [("ada", "2"), ("ada", "3"), ("bob", "4")] {
+            account.has_begun(subject, id);
+        }
         // What others have open is more than may be, and counts.
         account.recounted(Counted {
             stored: HashMap::new(),

@@ -1,6 +1,6 @@
 //! What one change, or one upload that begins, takes of an account; given back when it is dropped.
 
-use super::{Exceeded, Quotas, Shared, lock};
+use super::{Exceeded, Shared, lock};
 use crate::key::Space;
 
 /// What a change has claimed so far; given back when it is dropped.
@@ -91,30 +91,33 @@ impl Drop for Claimed {
 /// What is held for an upload that begins; given back when it is dropped and not kept.
 #[derive(Debug)]
 pub(crate) struct Hold {
-    quotas: Quotas,
-    space: Space,
-    id: Option<String>,
+    account: Shared,
+    subject: String,
+    id: String,
+    is_kept: bool,
 }
 
 impl Hold {
-    pub(super) fn new(quotas: &Quotas, space: &Space, id: &str) -> Self {
+    pub(super) fn new(account: Shared, space: &Space, id: &str) -> Self {
         Self {
-            quotas: quotas.clone(),
-            space: space.clone(),
-            id: Some(id.to_owned()),
+            account,
+            subject: space.subject().to_owned(),
+            id: id.to_owned(),
+            is_kept: false,
         }
     }
 
-    /// The upload has begun: until [`Quotas::release`].
+    /// The upload has begun: until [`Quotas::release`](super::Quotas::release).
     pub(crate) fn keep(mut self) {
-        self.id = None;
+        lock(&self.account).has_begun(&self.subject, &self.id);
+        self.is_kept = true;
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(id) = &self.id {
-            self.quotas.release(&self.space, id);
+        if !self.is_kept {
+            lock(&self.account).release(&self.subject, &self.id);
         }
     }
 }

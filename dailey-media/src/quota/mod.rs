@@ -155,7 +155,7 @@ impl Quotas {
             }
             held => held?,
         }
-        Ok(Hold::new(self, space, id))
+        Ok(Hold::new(account, space, id))
     }
 
     /// An upload is no longer open, as its keeper says from now on.

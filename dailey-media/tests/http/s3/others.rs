@@ -1,4 +1,4 @@
-//! Objects that somebody else put into the bucket: a presigned upload, another tool.
+//! Objects that somebody else put into the bucket, with another tool.
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
