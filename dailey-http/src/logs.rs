@@ -3,6 +3,7 @@
 //! The access log has one line for each request, with the route's template in place of its path:
 //! no query, no object's key, no token can reach it.
 
+use std::io;
 use std::time::Duration;
 
 use dailey_auth::Environment;
@@ -30,7 +31,7 @@ pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), Settings
     })?;
     let output = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| StandardError);
     // Fails only when output is already set.
     let _ = match environment {
         Environment::Development => output.with_ansi(false).try_init(),
@@ -44,6 +45,20 @@ pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), Settings
         tracing::error!(%place, "panicked");
     }));
     Ok(())
+}
+
+/// Standard error without the lock that std puts around it: a line is one write(2), and threads that
+/// answer requests need not wait for each other's.
+struct StandardError;
+
+impl io::Write for StandardError {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(rustix::stdio::stderr(), line)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What the access log says of one request. What is `None` is left out.

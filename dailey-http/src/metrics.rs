@@ -3,11 +3,13 @@
 //! Labels come from small fixed sets: the route's template, never a path; known methods only.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -44,7 +46,7 @@ const SMALL_BODY_BYTES: u64 = 64 * 1024;
 pub struct Metrics {
     registry: Arc<Registry>,
     families: Families,
-    routes: Arc<RwLock<HashMap<String, Arc<RouteMetrics>>>>,
+    routes: Arc<Known<String, Arc<RouteMetrics>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,11 +75,23 @@ struct ProblemLabels {
     code: &'static str,
 }
 
+/// What was looked up by labels once. Requests read it side by side, without waiting for each other.
+type Known<K, V> = ArcSwap<HashMap<K, V>>;
+
+/// Adds an entry. Whoever adds one at the same time may be the one that stays: they count as one.
+fn know<K: Clone + Eq + Hash, V: Clone>(known: &Known<K, V>, key: &K, value: &V) {
+    known.rcu(|known| {
+        let mut more = HashMap::clone(known);
+        more.insert(key.clone(), value.clone());
+        more
+    });
+}
+
 /// What is counted for one route, at hand without a search by labels.
 #[derive(Debug)]
 pub(crate) struct RouteMetrics {
     route: String,
-    requests: RwLock<HashMap<(&'static str, u16), Counter>>,
+    requests: Known<(&'static str, u16), Counter>,
     duration: Histogram,
     received: Counter,
     sent: Counter,
@@ -146,25 +160,22 @@ impl Metrics {
 
     /// There are as many as there are templates.
     pub(crate) fn of_route(&self, route: &str) -> Arc<RouteMetrics> {
-        // What a panic left is a table all the same.
-        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(metrics) = known.get(route) {
+        if let Some(metrics) = self.routes.load().get(route) {
             return Arc::clone(metrics);
         }
-        drop(known);
         let labels = RouteLabels {
             route: route.to_owned(),
         };
         let families = &self.families;
         let metrics = Arc::new(RouteMetrics {
             route: route.to_owned(),
-            requests: RwLock::default(),
+            requests: Known::default(),
             duration: families.durations.get_or_create(&labels).clone(),
             received: families.received.get_or_create(&labels).clone(),
             sent: families.sent.get_or_create(&labels).clone(),
         });
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(routes.entry(route.to_owned()).or_insert(metrics))
+        know(&self.routes, &route.to_owned(), &metrics);
+        metrics
     }
 
     pub(crate) fn observe(
@@ -199,12 +210,10 @@ impl Metrics {
 
 impl RouteMetrics {
     fn answered(&self, family: &Family<RequestLabels, Counter>, method: &'static str, status: u16) {
-        let known = self.requests.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counter) = known.get(&(method, status)) {
+        if let Some(counter) = self.requests.load().get(&(method, status)) {
             counter.inc();
             return;
         }
-        drop(known);
         let labels = RequestLabels {
             route: self.route.clone(),
             method,
@@ -212,11 +221,7 @@ impl RouteMetrics {
         };
         let counter = family.get_or_create(&labels).clone();
         counter.inc();
-        let mut requests = self
-            .requests
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        requests.insert((method, status), counter);
+        know(&self.requests, &(method, status), &counter);
     }
 
     /// The body of a request, counted.

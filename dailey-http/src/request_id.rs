@@ -4,7 +4,6 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
@@ -38,14 +37,14 @@ pub fn made_by(pseudonym: String) {
     let _ = CURRENT.try_with(|current| current.subject.replace(Some(pseudonym)));
 }
 
-/// A request's id: 1 to [`MAX_BYTES`] characters of `A-Z a-z 0-9 - _ .`.
+/// A request's id: 1 to [`MAX_BYTES`] characters of `A-Z a-z 0-9 - _ .`. Its clones share one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(Arc<str>);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// A new id.
     pub fn new() -> Self {
-        Self(Uuid::now_v7().hyphenated().to_string().into())
+        Self(value_of(Uuid::now_v7()))
     }
 
     /// The one that a trusted proxy sent, else a new one.
@@ -59,12 +58,12 @@ impl RequestId {
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.to_str().unwrap_or_default()
     }
 
     /// The id as a header's value.
     pub(crate) fn header_value(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.0).expect("an id has only letters, digits and `-_.`")
+        self.0.clone()
     }
 
     /// Answers `future` under this id: [`current`] is this id inside it.
@@ -95,8 +94,14 @@ impl RequestId {
             && text
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        well_formed.then(|| Self(text.into()))
+        well_formed.then(|| Self(value.clone()))
     }
+}
+
+fn value_of(id: Uuid) -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    HeaderValue::from_str(id.hyphenated().encode_lower(&mut text))
+        .expect("hexadecimal digits and hyphens")
 }
 
 impl Default for RequestId {
