@@ -1,8 +1,8 @@
 //! A network and a file system of the test's own, made of Linux namespaces, gone with the test.
 //!
 //! The test itself runs in the internet: it has the address of a client and one of Cloudflare's. The machine is
-//! at the other end of a virtual cable, with every port free. `/etc`, `/opt`, `/var/lib`, `/var/log`, `/run` and
-//! `/usr/local/bin` can be written and are forgotten. It knows nothing of what runs there.
+//! at the other end of a virtual cable, with every port free. `/etc`, `/opt`, `/root`, `/srv`, `/var/lib`, `/var/log`,
+//! `/run` and `/usr/local/bin` can be written and are forgotten. It knows nothing of what runs there.
 
 use std::env;
 use std::fs;
@@ -51,7 +51,7 @@ $on_machine ip link set cable up
 $on_machine ip route add default dev cable src 198.51.100.10
 layers=$(mktemp -d)
 mount -t tmpfs tmpfs "$layers"
-for folder in etc opt usr/local/bin; do
+for folder in etc opt root usr/local/bin; do
     mkdir -p "$layers/$folder.new" "$layers/$folder.work"
     mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$layers/$folder.new,workdir=$layers/$folder.work" "/$folder"
 done
