@@ -19,6 +19,7 @@ mod changes;
 mod cursor;
 mod description;
 mod digest;
+mod digits;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

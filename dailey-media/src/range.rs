@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use http::{HeaderMap, header};
 
+use crate::digits::number;
+
 /// Most parts in one answer: each costs a file handle or a request of its own.
 const MAX_PARTS: usize = 8;
 
@@ -93,12 +95,6 @@ fn merged(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     }
     merged.sort_by_key(|(place, _)| *place);
     merged.into_iter().map(|(_, range)| range).collect()
-}
-
-/// Digits only. A number too large for us is larger than any object.
-fn number(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

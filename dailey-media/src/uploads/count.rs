@@ -1,6 +1,7 @@
 //! `Upload-Length` and `Upload-Offset` (tus 1.0.0): numbers of bytes. Pure.
 
 use super::MAX_UPLOAD_BYTES;
+use crate::digits::number;
 
 /// Why an `Upload-Length` cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +22,6 @@ pub(crate) fn length(text: &str) -> Result<u64, LengthError> {
 /// Where bytes begin; whether that is where an upload is, the upload knows.
 pub(crate) fn offset(text: &str) -> Option<u64> {
     number(text)
-}
-
-/// Decimal digits, and nothing that a number's parser would forgive. One too large to be counted is
-/// the largest.
-fn number(text: &str) -> Option<u64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

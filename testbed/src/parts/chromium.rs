@@ -57,7 +57,7 @@ impl ChromiumPart {
     }
 
     fn of(kept: Kept) -> Result<Self, PartError> {
-        let unpacked = Unpacked::in_folder(kept.folder.join("root"))?;
+        let unpacked = kept.unpacked()?;
         Ok(Self {
             libraries: search_path(&unpacked)?,
             version: kept.version,

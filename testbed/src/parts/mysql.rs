@@ -104,7 +104,7 @@ impl MysqlPart {
 
     fn of(kept: Kept) -> Result<Self, PartError> {
         Ok(Self {
-            unpacked: Unpacked::in_folder(kept.folder.join("root"))?,
+            unpacked: kept.unpacked()?,
             template: kept.folder.join("template"),
             version: kept.version,
         })

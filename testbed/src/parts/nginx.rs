@@ -47,7 +47,7 @@ impl NginxPart {
 
     fn of(kept: Kept) -> Result<Self, PartError> {
         Ok(Self {
-            unpacked: Unpacked::in_folder(kept.folder.join("root"))?,
+            unpacked: kept.unpacked()?,
             version: kept.version,
         })
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::apt::{Apt, Release};
-use super::{PartError, cache, cache_folder};
+use super::{PartError, Unpacked, cache, cache_folder};
 
 /// Written last: the version that is kept. Half a folder has none.
 const STAMP: &str = "version";
@@ -26,6 +26,13 @@ pub(super) struct Recipe {
 pub(super) struct Kept {
     pub(super) folder: PathBuf,
     pub(super) version: String,
+}
+
+impl Kept {
+    /// What [`unpack_debian`] made.
+    pub(super) fn unpacked(&self) -> Result<Unpacked, PartError> {
+        Unpacked::in_folder(self.folder.join("root"))
+    }
 }
 
 impl Recipe {

@@ -56,7 +56,7 @@ impl SshdPart {
 
     fn of(kept: Kept) -> Result<Self, PartError> {
         Ok(Self {
-            unpacked: Unpacked::in_folder(kept.folder.join("root"))?,
+            unpacked: kept.unpacked()?,
             version: kept.version,
         })
     }

@@ -49,7 +49,7 @@ impl SystemdPart {
 
     fn of(kept: Kept) -> Result<Self, PartError> {
         Ok(Self {
-            unpacked: Unpacked::in_folder(kept.folder.join("root"))?,
+            unpacked: kept.unpacked()?,
             version: kept.version,
         })
     }
