@@ -3,6 +3,8 @@
 //! Helmet 8's set, closed further: nothing of an API is ever rendered, framed or cached. A
 //! handler that set one of them itself (an object's body, a public document) keeps its own.
 
+use std::sync::LazyLock;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::client::ForwardedProto;
@@ -62,12 +64,13 @@ const API: [(HeaderName, HeaderValue); 13] = [
 /// Two years, as OWASP's secure headers list has it; no `preload` from an API.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
+/// The profile, once for all responses.
+static PROFILE: LazyLock<HeaderMap> = LazyLock::new(|| API.into_iter().collect());
+
 pub(crate) fn complete(headers: &mut HeaderMap, proto: ForwardedProto) {
-    // Grown once, for these and the few that come after them.
-    headers.reserve(API.len() + 8);
-    for (name, value) in API {
-        headers.entry(name).or_insert(value);
-    }
+    let own = std::mem::replace(headers, PROFILE.clone());
+    headers.reserve(own.len() + 8);
+    headers.extend(own);
     // RFC 6797 7.2: never over plain http.
     if proto == ForwardedProto::Https {
         headers

@@ -13,13 +13,14 @@
 //! | [`cors`] | exact origins, preflights |
 //! | [`headers`] | the security headers of a JSON API |
 //! | [`metrics`] | `OpenMetrics` text, and what every service counts |
-//! | [`logs`] | log output and the access log |
+//! | [`logs`] | log output; each request's line is `access_log` |
 //! | [`Stack`] | all the layers above in their one right order |
 //!
 //! It knows nothing of tokens, storage or any route.
 
 #![forbid(unsafe_code)]
 
+mod access_log;
 pub mod body;
 pub mod client;
 pub mod cors;

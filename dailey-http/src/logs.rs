@@ -1,17 +1,15 @@
 //! Log output: JSON lines in production, readable text in development, to standard error.
-//!
-//! The access log has one line for each request, with the route's template in place of its path:
-//! no query, no object's key, no token can reach it.
 
 use std::io;
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use dailey_auth::Environment;
-use http::StatusCode;
 use tracing_subscriber::EnvFilter;
 
-use crate::request_id::RequestId;
 use crate::settings::{Lookup, SettingsError};
+
+/// Whose lines are written; nobody's until [`init`].
+static OUTPUT: OnceLock<Environment> = OnceLock::new();
 
 /// Sets the process's log output. `RUST_LOG` chooses levels (`info` when unset). A second call
 /// changes nothing.
@@ -32,11 +30,14 @@ pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), Settings
     let output = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| StandardError);
-    // Fails only when output is already set.
-    let _ = match environment {
+    let set = match environment {
         Environment::Development => output.with_ansi(false).try_init(),
         Environment::Production => output.json().flatten_event(true).try_init(),
     };
+    // Fails only when output is already set.
+    if set.is_ok() {
+        OUTPUT.get_or_init(|| environment);
+    }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()
@@ -47,9 +48,14 @@ pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), Settings
     Ok(())
 }
 
+/// The form of the process's lines, where there is output.
+pub(crate) fn output() -> Option<Environment> {
+    OUTPUT.get().copied()
+}
+
 /// Standard error without the lock that std puts around it: a line is one write(2), and threads that
 /// answer requests need not wait for each other's.
-struct StandardError;
+pub(crate) struct StandardError;
 
 impl io::Write for StandardError {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
@@ -59,30 +65,4 @@ impl io::Write for StandardError {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// What the access log says of one request. What is `None` is left out.
-pub(crate) struct Access<'a> {
-    pub(crate) id: &'a RequestId,
-    pub(crate) route: &'a str,
-    pub(crate) method: &'static str,
-    pub(crate) status: StatusCode,
-    pub(crate) code: Option<&'static str>,
-    pub(crate) subject: Option<&'a str>,
-    pub(crate) took: Duration,
-}
-
-pub(crate) fn access(access: &Access<'_>) {
-    let milliseconds = access.took.as_secs_f64() * 1000.0;
-    tracing::info!(
-        target: "access",
-        request_id = access.id.as_str(),
-        route = access.route,
-        method = access.method,
-        status = access.status.as_u16(),
-        code = access.code,
-        subject = access.subject,
-        ms = (milliseconds * 1000.0).round() / 1000.0,
-        "answered"
-    );
 }

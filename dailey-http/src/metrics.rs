@@ -14,6 +14,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use foldhash::fast::RandomState;
 use http::{Method, StatusCode, header};
 use hyper::body::{Frame, SizeHint};
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -76,7 +77,7 @@ struct ProblemLabels {
 }
 
 /// What was looked up by labels once. Requests read it side by side, without waiting for each other.
-type Known<K, V> = ArcSwap<HashMap<K, V>>;
+type Known<K, V> = ArcSwap<HashMap<K, V, RandomState>>;
 
 /// Adds an entry. Whoever adds one at the same time may be the one that stays: they count as one.
 fn know<K: Clone + Eq + Hash, V: Clone>(known: &Known<K, V>, key: &K, value: &V) {

@@ -1,21 +1,25 @@
 //! The one layer that every request passes, in the one order that is right:
 //! id → client → edge rules → preflight → route (panics caught) → CORS and security headers → metrics → access log.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
+use axum::routing::Route;
+use tower::Service;
+use tower::layer::layer_fn;
 
+use crate::access_log::{self, Access};
 use crate::client::{self, ClientAddress, ForwardedProto, TrustedProxies};
 use crate::cors::{Cors, Origins};
 use crate::edge::Edge;
 use crate::headers;
-use crate::logs;
 use crate::metrics::{self, Metrics};
 use crate::problem::{self, Problem, ProblemCode};
 use crate::request_id::{self, RequestId};
@@ -78,14 +82,49 @@ impl Stack {
     /// Puts it around `routes`, with problems for unknown paths and methods. Routes that are added
     /// to the result afterwards are outside of it.
     pub fn around(self, routes: Router) -> Router {
+        let stack = Arc::new(self);
         routes
             .fallback(problem::not_found)
             .method_not_allowed_fallback(problem::method_not_allowed)
-            .layer(from_fn_with_state(Arc::new(self), answer))
+            .layer(layer_fn(move |routes: Route| Surrounded {
+                stack: Arc::clone(&stack),
+                routes,
+            }))
     }
 }
 
-async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+/// Routes with the stack around them. axum's `from_fn` does the same with more boxes.
+#[derive(Clone)]
+struct Surrounded<S> {
+    stack: Arc<Stack>,
+    routes: S,
+}
+
+impl<S> Service<Request> for Surrounded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.routes.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let waiting = self.clone();
+        let Self { stack, routes } = std::mem::replace(self, waiting);
+        Box::pin(async move { Ok(answer(&stack, request, routes).await) })
+    }
+}
+
+async fn answer(
+    stack: &Stack,
+    request: Request,
+    mut routes: impl Service<Request, Response = Response, Error = Infallible>,
+) -> Response {
     let started = Instant::now();
     let (mut parts, body) = request.into_parts();
     let peer = client::peer(&parts.extensions).map(|peer| peer.ip());
@@ -111,7 +150,7 @@ async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
             let early = stack.edge.refusal(&parts, proto);
             match early.or_else(|| stack.cors.preflight(&parts)) {
                 Some(early) => early,
-                None => catch_panic(next.run(Request::from_parts(parts, body))).await,
+                None => catch_panic(routes.call(Request::from_parts(parts, body))).await,
             }
         })
         .await;
@@ -126,7 +165,7 @@ async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
     stack
         .metrics
         .observe(&route_metrics, method, status, code, took);
-    logs::access(&logs::Access {
+    access_log::write(&Access {
         id: &id,
         route,
         method,
@@ -139,12 +178,13 @@ async fn answer(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
 }
 
 /// A panic answers 500 to its own request and leaves the others alone.
-async fn catch_panic(handler: impl Future<Output = Response>) -> Response {
+async fn catch_panic(handler: impl Future<Output = Result<Response, Infallible>>) -> Response {
     let mut handler = std::pin::pin!(handler);
-    std::future::poll_fn(|context| {
+    let answered = std::future::poll_fn(|context| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)));
         // Not polled again after a panic, so what it left half done is never seen.
-        polled.unwrap_or_else(|_| Poll::Ready(Problem::internal().into_response()))
-    })
-    .await
+        polled.unwrap_or_else(|_| Poll::Ready(Ok(Problem::internal().into_response())))
+    });
+    let Ok(response) = answered.await;
+    response
 }

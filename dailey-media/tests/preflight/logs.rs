@@ -1,5 +1,6 @@
 //! What production writes: one JSON line for an event, and for a request nothing that names a person.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use dailey_auth::testing::TokenBuilder;
@@ -65,4 +66,31 @@ async fn a_request_is_one_line_of_json_with_its_id_and_a_name_that_only_we_can_m
     };
     assert_eq!(of("one"), of("two"));
     assert_ne!(of("one"), of("three"));
+
+    // What reads the lines need not tell one kind from another.
+    let form = |line: &Value| {
+        let timestamp = line["timestamp"].as_str().unwrap();
+        let digits = timestamp.replace(|letter: char| letter.is_ascii_digit(), "0");
+        let names = ["timestamp", "level", "message", "target"];
+        let texts = names.map(|name| line[name].is_string());
+        assert_eq!(texts, [true; 4], "{line}");
+        (digits, timestamp.len())
+    };
+    let forms: HashSet<_> = lines.iter().map(form).collect();
+    assert_eq!(forms.len(), 1, "{forms:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rust_log_chooses_whether_requests_are_logged() {
+    for (directives, logged) in [("info", true), ("info,access=off", false), ("warn", false)] {
+        let mut ground = Ground::new().await;
+        ground.set("RUST_LOG", directives);
+        let mut command = ground.command();
+        command.arg("serve");
+        let mut child = Child::start("dailey-media", command, &ground.path("log")).unwrap();
+        let url = format!("http://{}/health/live", ground.address());
+        testbed::wait_for_http(&mut child, &url, PATIENCE).unwrap();
+        let log = std::fs::read_to_string(child.log()).unwrap();
+        assert_eq!(log.contains("/health/live"), logged, "{directives}: {log}");
+    }
 }
