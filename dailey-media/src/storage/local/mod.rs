@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::layout::{path_of, texts_of};
@@ -220,6 +221,9 @@ impl Storage for LocalStorage {
     }
 }
 
+/// Work on a thread of its own.
+type Begun<T> = JoinHandle<Result<T, StorageError>>;
+
 impl Inner {
     /// Runs blocking work on a thread for it, at most [`MAX_OPERATIONS`] at once.
     async fn blocking<T: Send + 'static>(
@@ -229,24 +233,32 @@ impl Inner {
         self.blocking_in(Arc::clone(&self.operations), work).await
     }
 
-    /// Runs blocking work in one of `places`. The place goes with the work, which ends by itself
-    /// even when nobody waits for it any more.
+    /// Runs blocking work in one of `places`.
     async fn blocking_in<T: Send + 'static>(
         self: &Arc<Self>,
         places: Arc<Semaphore>,
         work: impl FnOnce(&Self) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
+        let begun = self.begin_in(places, work).await?;
+        begun.await.map_err(io::Error::other)?
+    }
+
+    /// Begins blocking work in one of `places`. The place goes with the work, which ends by itself
+    /// even when nobody waits for it any more.
+    async fn begin_in<T: Send + 'static>(
+        self: &Arc<Self>,
+        places: Arc<Semaphore>,
+        work: impl FnOnce(&Self) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<Begun<T>, StorageError> {
         let place = tokio::time::timeout(MAX_WAIT, places.acquire_owned())
             .await
             .map_err(|_| StorageError::Busy)?
             .map_err(io::Error::other)?;
         let store = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
+        Ok(tokio::task::spawn_blocking(move || {
             let _place = place;
             work(&store)
-        })
-        .await
-        .map_err(io::Error::other)?
+        }))
     }
 
     /// What was looked for. A store that is not there has not lost an object: nobody can say.

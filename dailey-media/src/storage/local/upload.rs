@@ -2,7 +2,7 @@
 //! it a name.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::durable::{self, Name};
-use super::{Current, Inner, object_file};
+use super::{Begun, Current, Inner, object_file};
 use crate::digest::Sha256;
 use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Target, Upload};
 
@@ -24,8 +24,16 @@ pub(super) struct LocalUpload {
     store: Arc<Inner>,
     target: Target,
     gathered: Vec<u8>,
-    /// `None` only while a write is under way or after one was dropped: such an upload is dead.
-    draft: Option<Draft>,
+    draft: State,
+}
+
+/// Where the draft is. While bytes are written the next ones are gathered.
+enum State {
+    AtRest(Draft),
+    /// It comes back with the buffer of what was written.
+    Writing(Begun<(Draft, Vec<u8>)>),
+    /// A write failed, or whoever waited for one left.
+    Dead,
 }
 
 /// The file and what is known of its bytes so far. Dropping it removes the file.
@@ -42,27 +50,31 @@ impl LocalUpload {
             store,
             target,
             gathered: Vec::new(),
-            draft: Some(draft),
+            draft: State::AtRest(draft),
         }
     }
 
+    /// Begins to write what was gathered.
     async fn flush(&mut self) -> Result<(), StorageError> {
-        if self.gathered.is_empty() {
-            return Ok(());
-        }
-        let bytes = std::mem::take(&mut self.gathered);
-        let mut draft = self.draft.take().ok_or(DEAD)?;
-        let (draft, mut bytes) = self
-            .store
-            .blocking(move |_| {
-                draft.write(&bytes)?;
-                Ok((draft, bytes))
-            })
-            .await?;
-        bytes.clear();
-        self.gathered = bytes;
-        self.draft = Some(draft);
+        let (mut draft, buffer) = self.rest().await?;
+        let mut bytes = std::mem::replace(&mut self.gathered, buffer);
+        let write = move |_: &Inner| {
+            draft.write(&bytes)?;
+            bytes.clear();
+            Ok((draft, bytes))
+        };
+        let places = Arc::clone(&self.store.operations);
+        self.draft = State::Writing(self.store.begin_in(places, write).await?);
         Ok(())
+    }
+
+    /// Waits for what is being written. The draft, and an empty buffer.
+    async fn rest(&mut self) -> Result<(Draft, Vec<u8>), StorageError> {
+        match std::mem::replace(&mut self.draft, State::Dead) {
+            State::AtRest(draft) => Ok((draft, Vec::new())),
+            State::Writing(write) => write.await.map_err(io::Error::other)?,
+            State::Dead => Err(DEAD),
+        }
     }
 }
 
@@ -83,11 +95,13 @@ impl Upload for LocalUpload {
 
     fn commit(mut self: Box<Self>, commit: Commit) -> Pending<'static, Committed> {
         Box::pin(async move {
-            self.flush().await?;
-            let draft = self.draft.take().ok_or(DEAD)?;
-            let target = self.target;
+            let (mut draft, _) = self.rest().await?;
+            let (target, bytes) = (self.target, self.gathered);
             self.store
-                .blocking(move |store| draft.commit(store, target, &commit))
+                .blocking(move |store| {
+                    draft.write(&bytes)?;
+                    draft.commit(store, target, &commit)
+                })
                 .await
         })
     }
