@@ -5,7 +5,9 @@
 
 use std::hint::black_box;
 
-use benches::{APP, ISSUER, bare_verification, compare, row, token, two_threads, verifier};
+use benches::{
+    APP, ISSUER, bare_verification, compare, garbage, row, token, two_threads, verifier,
+};
 use dailey_auth::MAX_TOKEN_BYTES;
 use dailey_auth::testing::{SigningKey, TokenBuilder};
 
@@ -56,22 +58,6 @@ fn main() {
     let (good, other) = (|| verify(&good), || verify(&other));
     two_threads("a token each", [&good, &other]);
     two_threads("one token", [&good, &good]);
-}
-
-/// As many random letters as a token may have, of those that are `wanted`.
-fn garbage(wanted: impl Fn(u8) -> bool) -> String {
-    let mut state: u64 = 1;
-    std::iter::repeat_with(|| {
-        // Knuth's generator: the same letters in each run.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    })
-    .filter(|byte| wanted(*byte))
-    .map(char::from)
-    .take(MAX_TOKEN_BYTES)
-    .collect()
 }
 
 /// The most used Rust verifier, set as strictly as it can be, with its key ready.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use dailey_auth::testing::{SigningKey, TokenBuilder};
-use dailey_auth::{KeySet, Verifier, VerifierBuilder};
+use dailey_auth::{KeySet, MAX_TOKEN_BYTES, Verifier, VerifierBuilder};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
@@ -24,6 +24,11 @@ pub const APP: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 
 /// A token as large as Core's with a few claims of an app.
 pub fn token(number: usize, key: &SigningKey) -> String {
+    described(number).sign(key)
+}
+
+/// What such a token says.
+pub fn described(number: usize) -> TokenBuilder {
     TokenBuilder::new(ISSUER, APP)
         .claim("nbf", 1_700_000_000)
         .claim("jti", format!("0193a1f0-7b1c-7c3e-9f64-{number:012}"))
@@ -31,7 +36,22 @@ pub fn token(number: usize, key: &SigningKey) -> String {
         .claim("client_id", APP)
         .claim("role", "administrator")
         .claim("company_id", "5d2f7c1e-3f0a-4a6b-8d8e-0a1b2c3d4e5f")
-        .sign(key)
+}
+
+/// As many random letters as a token may have, of those that are `wanted`.
+pub fn garbage(wanted: impl Fn(u8) -> bool) -> String {
+    let mut state: u64 = 1;
+    std::iter::repeat_with(|| {
+        // Knuth's generator: the same letters in each run.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    })
+    .filter(|byte| wanted(*byte))
+    .map(char::from)
+    .take(MAX_TOKEN_BYTES)
+    .collect()
 }
 
 /// A verifier for them.
