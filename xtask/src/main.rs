@@ -66,9 +66,12 @@ enum Command {
     /// Beside speed: the hostile corpus through every peer, and what each does to its issuer. Builds
     /// everything first (the peers: some minutes), then takes a few minutes that should be quiet. A table is
     /// printed, the same with plots is target/bench-report/index.html.
+    ///
+    /// Where valgrind is installed, instructions are counted too, and held to those that are written down in
+    /// benches/RESULTS.md; gungraun-runner is set up first where it is missing. That needs no quiet machine.
     #[command(verbatim_doc_comment)]
     Bench {
-        /// One of them: verify, `token_cache`, refresh, services, peers; all of them when left out
+        /// One of them: verify, `token_cache`, refresh, services, peers, instructions; all when left out
         name: Option<String>,
     },
     /// Feeds the targets in fuzz/ with whatever libFuzzer thinks of, on as many processors as there are

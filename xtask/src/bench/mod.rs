@@ -1,6 +1,10 @@
-//! `cargo xtask bench`: ours against the bare operation (`benches/`), and ours beside the peers
-//! (`benches/peers`), all with one command.
+//! `cargo xtask bench`: ours against the bare operation (`benches/`), ours beside the peers
+//! (`benches/peers`), and instructions where valgrind is there, all with one command.
 
+mod instructions;
+
+use std::env;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -8,7 +12,7 @@ use std::time::Duration;
 use crate::process::Run;
 use crate::services::{CORE, MEDIA};
 use crate::setup;
-use crate::stop::{Interrupt, Outcome, Stop};
+use crate::stop::{Interrupt, Outcome, Stop, failed};
 use crate::terminal::Terminal;
 use crate::workspace::{Workspace, without_cargo_run};
 
@@ -53,7 +57,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn run(&self, only: Option<&str>) -> Outcome<()> {
-        let all = || OURS.into_iter().chain([PEERS]);
+        let all = || OURS.into_iter().chain([PEERS, instructions::NAME]);
         if let Some(only) = only
             && !all().any(|name| name == only)
         {
@@ -64,6 +68,11 @@ impl Bench<'_> {
         }
         let chosen = |name: &str| only.is_none_or(|only| only == name);
         // Everything is built before anything is timed.
+        let instructions = if chosen(instructions::NAME) {
+            self.instructions(only.is_some())?
+        } else {
+            None
+        };
         if OURS.into_iter().any(chosen) {
             let mut command = self.workspace.cargo();
             command.args(["bench", "--package", "benches", "--no-run"]);
@@ -85,10 +94,66 @@ impl Bench<'_> {
             command.args(["bench", "--quiet", "--package", "benches", "--bench", name]);
             self.show(name, command)?;
         }
-        match peers {
-            Some(command) => self.show(PEERS, command),
+        if let Some(command) = peers {
+            self.show(PEERS, command)?;
+        }
+        // Last, since it may fail where all the others have something to show.
+        match instructions {
+            Some(command) => self.count(command),
             None => Ok(()),
         }
+    }
+
+    /// What counts instructions, with everything that it needs; nothing where valgrind is missing and
+    /// it was not asked for by name.
+    fn instructions(&self, by_name: bool) -> Outcome<Option<Command>> {
+        let name = instructions::NAME;
+        match setup::valgrind() {
+            Ok(()) => {}
+            Err(missing) if by_name => return Err(Stop::because(missing)),
+            Err(missing) => {
+                self.terminal.line(&format!("{name}: left out, {missing}"));
+                return Ok(None);
+            }
+        }
+        setup::gungraun_runner(self.workspace, self.terminal, self.interrupt)?;
+        let bench = || {
+            let mut command = self.workspace.cargo();
+            command.args(["bench", "--quiet", "--package", "benches"]);
+            command.args(["--features", name, "--bench", name]);
+            command
+        };
+        let mut command = bench();
+        command.arg("--no-run");
+        self.succeed("building what counts instructions", command)?;
+        let mut command = bench();
+        command
+            .args(["--", "--output-format=json", "--parallel=auto"])
+            .env("PATH", self.path_with_tools()?);
+        Ok(Some(command))
+    }
+
+    /// Where the bench finds its runner, before all others.
+    fn path_with_tools(&self) -> Outcome<OsString> {
+        let tools = self.workspace.testbed("tools")?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        env::join_paths(std::iter::once(tools).chain(env::split_paths(&path)))
+            .map_err(|error| failed("the target folder cannot stand in PATH", error))
+    }
+
+    /// Shows the counts, and holds them to those that are written down.
+    fn count(&self, command: Command) -> Outcome<()> {
+        let log = self.log(instructions::NAME)?;
+        self.must_succeed(instructions::NAME, command, &log)?;
+        let rows = instructions::rows(&std::fs::read_to_string(&log).unwrap_or_default());
+        self.terminal.line(&self.terminal.bold(instructions::NAME));
+        self.terminal.line(&instructions::table(&rows));
+        let results = self.workspace.root().join(instructions::RESULTS);
+        let results = std::fs::read_to_string(results)
+            .map_err(|error| failed(format!("cannot read {}", instructions::RESULTS), error))?;
+        let verdict = instructions::compare(&rows, &results).map_err(Stop::because)?;
+        self.terminal.line(&verdict);
+        Ok(())
     }
 
     /// The program that measures the peers, with everything that it needs.

@@ -8,6 +8,6 @@ mod real_parts;
 mod tools;
 
 pub(crate) use self::peers::{bench_peers, node_peer, python_peer};
-pub(crate) use self::prerequisites::{Needs, Prerequisites};
+pub(crate) use self::prerequisites::{Needs, Prerequisites, valgrind};
 pub(crate) use self::real_parts::{real_parts, soak_parts};
-pub(crate) use self::tools::{cargo_deny, cargo_fuzz};
+pub(crate) use self::tools::{cargo_deny, cargo_fuzz, gungraun_runner};

@@ -100,6 +100,11 @@ impl Prerequisites {
     }
 }
 
+/// Nothing needs valgrind but one bench: in plain words, where it is missing.
+pub(crate) fn valgrind() -> Result<(), String> {
+    version("valgrind", &["--version"], "valgrind").map(|_| ())
+}
+
 fn version(program: &str, arguments: &[&str], package: &str) -> Result<String, String> {
     match Command::new(program).args(arguments).output() {
         Ok(output) if output.status.success() => {

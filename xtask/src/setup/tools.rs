@@ -27,6 +27,12 @@ const CARGO_FUZZ: Tool = Tool {
     version: "0.13.2",
 };
 
+/// Of the same version as the library in `Cargo.lock`, or it refuses.
+const GUNGRAUN_RUNNER: Tool = Tool {
+    name: "gungraun-runner",
+    version: "0.20.0",
+};
+
 /// About a minute on a small machine when nothing else runs.
 const INSTALL_DEADLINE: Duration = Duration::from_secs(20 * 60);
 
@@ -46,6 +52,15 @@ pub(crate) fn cargo_fuzz(
     interrupt: &Interrupt,
 ) -> Outcome<(PathBuf, String)> {
     CARGO_FUZZ.set_up(workspace, terminal, interrupt)
+}
+
+/// The same for the program that runs a bench under valgrind.
+pub(crate) fn gungraun_runner(
+    workspace: &Workspace,
+    terminal: &Terminal,
+    interrupt: &Interrupt,
+) -> Outcome<(PathBuf, String)> {
+    GUNGRAUN_RUNNER.set_up(workspace, terminal, interrupt)
 }
 
 impl Tool {
@@ -127,5 +142,17 @@ impl Tool {
                 output.status.success()
                     && String::from_utf8_lossy(&output.stdout).contains(self.version)
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runner_is_of_the_version_of_its_library() {
+        let version = GUNGRAUN_RUNNER.version;
+        let locked = format!("name = \"gungraun\"\nversion = \"{version}\"\n");
+        assert!(include_str!("../../../Cargo.lock").contains(&locked));
     }
 }
