@@ -4,6 +4,8 @@
 #![allow(clippy::print_stdout)] // reports
 #![allow(clippy::missing_panics_doc)] // a bench that cannot start has nothing to say
 
+pub mod calls;
+
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
