@@ -166,7 +166,8 @@ impl S3Upload {
         for attempt in 0..MAX_ATTEMPTS {
             // For what must be new, the store's own refusal is the look.
             let must_be_new = conditions.wants_absence() && conditions.allow_change(None);
-            let current = if attempt == 0 && must_be_new && self.large.is_none() {
+            let unseen = attempt == 0 && must_be_new && self.large.is_none();
+            let current = if unseen {
                 None
             } else {
                 self.store.client.head(&self.path).await?
@@ -191,6 +192,8 @@ impl S3Upload {
                     };
                     return Ok(stored(object, replaced));
                 }
+                // Nothing stands between this and a look, for which others would wait.
+                Err(Failure::Condition) if unseen => {}
                 Err(Failure::Condition) => {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
