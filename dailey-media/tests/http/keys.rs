@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use crate::service::{Service, json, problem};
+use futures_util::future::join_all;
 use reqwest::Method;
+
+use crate::service::{Service, header, json, problem};
+use crate::store::{LONGEST_ON_S3S_FS, Lie};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_names_no_key_is_refused_as_it_stands_on_the_wire() {
@@ -87,17 +90,45 @@ async fn keys_that_look_alike_are_different_objects() {
         let refused = problem(put.send().await.unwrap()).await;
         assert_eq!(refused, (400, "key_invalid".into()), "{key}");
     }
-    for key in &keys {
-        let put = service
-            .request(Method::PUT, &format!("/api/media/{key}"))
-            .body(key.clone())
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(put.status(), 201, "{key}");
+    let below_another = |key: &String| {
+        let mut others = keys.iter();
+        others.any(|other| {
+            key.strip_prefix(other.as_str())
+                .is_some_and(|rest| rest.starts_with('/'))
+        })
+    };
+    let (below, keys): (Vec<String>, Vec<String>) = keys
+        .iter()
+        .cloned()
+        .partition(|key| service.store.lies_about(Lie::Folders) && below_another(key));
+    let (without_headers, with_headers): (Vec<String>, Vec<String>) =
+        keys.iter().cloned().partition(|key| {
+            let decoded = key.replace("%20", " ");
+            service.store.lies_about(Lie::LongKeys) && decoded.len() > LONGEST_ON_S3S_FS
+        });
+    let put = async |key: &String| {
+        let put = service.request(Method::PUT, &format!("/api/media/{key}"));
+        let put = put.header("content-type", "text/plain").body(key.clone());
+        put.send().await.unwrap()
+    };
+    for key in &with_headers {
+        assert_eq!(put(key).await.status(), 201, "{key}");
+    }
+    // Where a server can store it by half, or not at all, that is told as a failure of the store.
+    for lot in [&without_headers, &below] {
+        for answer in join_all(lot.iter().map(put)).await {
+            let told = problem(answer).await;
+            assert_eq!(told, (503, "storage_unavailable".into()));
+        }
+    }
+    for key in &below {
+        assert_eq!(problem(service.get(key).await).await.0, 404, "{key}");
     }
     for key in &keys {
-        assert_eq!(service.get(key).await.text().await.unwrap(), *key);
+        let got = service.get(key).await;
+        let described = header(&got, "content-type") == "text/plain";
+        assert_eq!(described, with_headers.contains(key), "{key}");
+        assert_eq!(got.text().await.unwrap(), *key);
     }
     let list = json(
         service

@@ -23,6 +23,7 @@ mod operations;
 mod quotas;
 mod ranges;
 mod rates;
+mod raw;
 mod readiness;
 mod s3;
 mod service;

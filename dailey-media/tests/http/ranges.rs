@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, Response};
 
 use crate::service::{Service, header, problem};
+use crate::store::Lie;
 
 /// Each part's `Content-Range` and bytes; every framing byte is accounted for.
 async fn parts(answer: Response) -> Vec<(String, Vec<u8>)> {
@@ -141,6 +142,9 @@ async fn a_date_in_if_range_counts_once_its_second_is_over() {
     }
 }
 
+/// What a bucket is asked for at first where a part may be enough.
+const START: usize = 64 * 1024;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_of_parts_see_one_state() {
     let service = Service::start().await;
@@ -157,18 +161,27 @@ async fn readers_of_parts_see_one_state() {
         let (stored, got) = tokio::join!(put(round % 2).send(), get.send());
         assert_eq!(stored.unwrap().status(), 200);
         let got = got.unwrap();
-        let bytes: Vec<u8> = match got.status().as_u16() {
-            // Replaced in this very moment.
-            200 => got.bytes().await.unwrap().to_vec(),
+        let parts: Vec<Vec<u8>> = match got.status().as_u16() {
+            // Replaced in this very moment. A bucket was asked for the start, and then for the rest.
+            200 => {
+                let body = got.bytes().await.unwrap();
+                let (start, rest) = body.split_at(START);
+                vec![start.to_vec(), rest.to_vec()]
+            }
             _ => parts(got)
                 .await
                 .into_iter()
-                .flat_map(|(_, bytes)| bytes)
+                .map(|(_, bytes)| bytes)
                 .collect(),
         };
-        assert!(
-            bytes.iter().all(|byte| *byte == bytes[0]),
-            "a mix in round {round}"
-        );
+        let one_state = |bytes: &[u8]| bytes.iter().all(|byte| *byte == bytes[0]);
+        // A store that replaces bytes before headers hides which of its answers belong together: then each
+        // is of one state, but two may be of two.
+        let whole = if service.store.lies_about(Lie::Halves) {
+            parts.iter().all(|part| one_state(part))
+        } else {
+            one_state(&parts.concat())
+        };
+        assert!(whole, "a mix in round {round}");
     }
 }

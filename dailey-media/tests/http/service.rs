@@ -89,6 +89,11 @@ impl Service {
         Self::in_folder(Program::Plain, Limits::Off, store, |_| Vec::new()).await
     }
 
+    /// With its limits, and its objects there.
+    pub(crate) async fn limited_on(store: Store) -> Self {
+        Self::in_folder(Program::Plain, Limits::On, store, |_| Vec::new()).await
+    }
+
     /// Without limits, with more in its environment.
     pub(crate) async fn start_with_env(environment: &[(&'static str, &str)]) -> Self {
         let (environment, store) = (owned(environment), Store::of_this_run());
@@ -107,6 +112,15 @@ impl Service {
             Vec::new()
         };
         Self::in_folder(Program::Plain, Limits::Off, store, write).await
+    }
+
+    /// For a race: with this configuration file, and without lines that take longer than what they tell.
+    pub(crate) async fn racing_on(store: Store, toml: &str) -> Self {
+        let quiet = |folder: &Path| {
+            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+            vec![("RUST_LOG", "info".to_owned())]
+        };
+        Self::in_folder(Program::Plain, Limits::Off, store, quiet).await
     }
 
     /// With an audit log at [`Service::audit_log`].

@@ -8,18 +8,25 @@ use tempfile::TempDir;
 use testbed::s3::{Kind, S3Server, server_at};
 use testbed::{Proxy, Traffic};
 
+use crate::raw::Raw;
 use crate::service::{APP, Service};
 use crate::store::Store;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// All at once, and without quotas: the server is asked only for what decides.
+const RACE: &str =
+    "[limits]\nuploads_per_subject = 64\nuser_quota_bytes = 0\napp_quota_bytes = 0\n";
 
 pub(super) struct Bucket {
     pub(super) server: S3Server,
     /// Between DMAPI and the server.
     pub(super) proxy: Proxy,
     pub(super) store: Store,
+    /// Straight to the server.
+    pub(super) raw: Raw,
     client: Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Bucket {
@@ -32,9 +39,10 @@ impl Bucket {
         Self {
             server,
             proxy,
+            raw: Raw::of(&store).unwrap(),
             store,
             client: Client::builder().no_proxy().build().unwrap(),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -46,7 +54,7 @@ impl Bucket {
     /// A DMAPI on it, straight to the server, that lets all of a race in at once.
     pub(super) async fn racing_service(&self) -> Service {
         let store = self.store.clone().through(self.server.port());
-        Service::configured_on(store, crate::conditions::ALL_AT_ONCE).await
+        Service::racing_on(store, RACE).await
     }
 
     /// Straight to moto, which wants a signature but does not look at it.
@@ -100,6 +108,15 @@ impl Bucket {
             assert!(Instant::now() < deadline, "an upload is left over");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// How many files s3s-fs is writing.
+    pub(super) fn unfinished_files(&self) -> usize {
+        let files = std::fs::read_dir(self.folder.path().join("buckets")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name());
+        names
+            .filter(|name| name.to_string_lossy().starts_with(".tmp."))
+            .count()
     }
 
     pub(super) fn set(&self, traffic: Traffic) {

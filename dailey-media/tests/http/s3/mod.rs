@@ -5,6 +5,7 @@ mod bucket;
 mod descriptions;
 mod faults;
 mod large;
+mod lies;
 mod links;
 mod others;
 mod races;
