@@ -32,6 +32,8 @@ pub(crate) enum Lie {
     LongKeys,
     /// An object's bytes are replaced before its headers.
     Halves,
+    /// The condition of a write is tried before its last byte, so several at once hold.
+    Races,
 }
 
 /// Longest key of `user-1`, in bytes: with the names of bucket, app and subject, in base64, it is the name of a
@@ -89,7 +91,9 @@ impl Store {
     /// Whether a test must make allowance.
     pub(crate) fn lies_about(&self, lie: Lie) -> bool {
         match lie {
-            Lie::Folders | Lie::LongKeys | Lie::Halves => self.kind() == Some(Kind::S3sFs),
+            Lie::Folders | Lie::LongKeys | Lie::Halves | Lie::Races => {
+                self.kind() == Some(Kind::S3sFs)
+            }
         }
     }
 
