@@ -48,7 +48,7 @@ pub enum Error {
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Exact conditions, no signatures; in memory.
+    /// Exact conditions, as it is given one request at a time here; no signatures; in memory.
     Moto,
     /// Exact signatures, conditions that race; on files, so a key cannot be another's folder.
     S3sFs,

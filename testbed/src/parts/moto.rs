@@ -20,6 +20,9 @@ const VERSION: &str = "5.2.5";
 /// Pinned with the hashes of what is downloaded.
 const REQUIREMENTS: &str = include_str!("../../s3/requirements.txt");
 
+/// What starts it.
+const ONE_AT_A_TIME: &str = include_str!("../../s3/one_at_a_time.py");
+
 /// moto, in a Python environment of its own.
 #[derive(Debug, Clone)]
 pub struct MotoPart {
@@ -46,7 +49,7 @@ impl MotoPart {
     pub(crate) fn server(&self) -> Command {
         // The environment was moved after it was made: its scripts name the old place, this does not.
         let mut command = Command::new(self.kept.folder.join("bin/python"));
-        command.args(["-I", "-m", "moto.server"]);
+        command.args(["-I", "-c", ONE_AT_A_TIME]);
         command
     }
 }
