@@ -9,13 +9,16 @@ use http::{Extensions, HeaderMap, HeaderName};
 /// Most hops of `X-Forwarded-For` that are looked at, from the right. Real chains have two or three.
 const MAX_HOPS: usize = 32;
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// Headers that say a request came through something else.
 const FORWARDING_HEADERS: [HeaderName; 7] = [
     http::header::FORWARDED,
     http::header::VIA,
-    HeaderName::from_static("x-forwarded-for"),
+    X_FORWARDED_FOR,
     HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
+    X_FORWARDED_PROTO,
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("cf-connecting-ip"),
 ];
@@ -70,7 +73,7 @@ impl TrustedProxies {
         if !self.contains(nearest) {
             return nearest;
         }
-        let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+        let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
         let hops = lines
             .iter()
             .rev()
@@ -95,7 +98,7 @@ impl TrustedProxies {
         if !self.contains(peer) {
             return ForwardedProto::Unsaid;
         }
-        let mut values = headers.get_all("x-forwarded-proto").iter();
+        let mut values = headers.get_all(X_FORWARDED_PROTO).iter();
         match (values.next(), values.next()) {
             (None, _) => ForwardedProto::Unsaid,
             (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"https") => {

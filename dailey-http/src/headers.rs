@@ -69,7 +69,6 @@ static PROFILE: LazyLock<HeaderMap> = LazyLock::new(|| API.into_iter().collect()
 
 pub(crate) fn complete(headers: &mut HeaderMap, proto: ForwardedProto) {
     let own = std::mem::replace(headers, PROFILE.clone());
-    headers.reserve(own.len() + 8);
     headers.extend(own);
     // RFC 6797 7.2: never over plain http.
     if proto == ForwardedProto::Https {

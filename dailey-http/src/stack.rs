@@ -140,7 +140,6 @@ async fn answer(
         let address = stack.trusted.client_address(peer, &parts.headers);
         parts.extensions.insert(ClientAddress(address));
     }
-    parts.extensions.insert(id.clone());
     let route_metrics = stack.metrics.of_route(route);
     let body = route_metrics.received(body);
 
