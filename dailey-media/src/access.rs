@@ -29,7 +29,8 @@ impl Scope {
         }
     }
 
-    fn is_in(self, token: &Verified) -> bool {
+    /// Whether the token has it.
+    pub(crate) fn is_in(self, token: &Verified) -> bool {
         token.has_scope(self.as_str())
             || (self == Self::Progress && token.has_scope(Self::Write.as_str()))
     }

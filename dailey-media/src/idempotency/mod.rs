@@ -5,12 +5,13 @@
 //! | --- | --- |
 //! | the same request, later | the first answer, with `Idempotency-Replayed: true` |
 //! | the same request, meanwhile | 409 `idempotency_in_progress` |
-//! | another request | 422 `idempotency_key_reused` |
+//! | another request, or one with a token that may do other things | 422 `idempotency_key_reused` |
 //!
 //! Keys are a subject's own. Records lie in a reserved space of the storage, so this holds over a
 //! restart and with several replicas. It goes on when the client leaves. Where a process dies in the
 //! middle, its key is free again after a minute, and the request may be carried out a second time. Not
-//! kept are answers after which the same request may succeed: 401, 403, 408, 429 and 5xx.
+//! kept are answers after which the same request may succeed: 401, 403, 408, 429, 5xx and 400
+//! `body_incomplete`.
 
 mod record;
 
@@ -21,12 +22,15 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use dailey_http::problem::ProblemCode;
 use dailey_http::{Problem, body, request_id};
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 
 use self::record::{Answer, Record, Verdict};
+use crate::access::Scope;
+use crate::digest::{CONTENT_DIGEST, REPR_DIGEST};
 use crate::failure::failed;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
@@ -46,10 +50,16 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 /// Others may take or give up the key in between; then it is looked at again.
 const MAX_TRIES: usize = 4;
 
-/// What of a request, besides its method, path and JSON body, makes it another one.
-const HEADERS: [HeaderName; 4] = [
+/// What of a request, besides its method, path and JSON body, makes it another one. Of a body that streams
+/// these say all that is compared.
+const HEADERS: [HeaderName; 9] = [
     header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::IF_MATCH,
     header::IF_NONE_MATCH,
+    CONTENT_DIGEST,
+    REPR_DIGEST,
+    HeaderName::from_static("upload-checksum"),
     HeaderName::from_static("upload-length"),
     HeaderName::from_static("upload-metadata"),
 ];
@@ -73,9 +83,9 @@ async fn claimed(app: App, request: Request, next: Next) -> Result<Response, Pro
     let key = key(request.headers())?;
     let token = app.access.token(request.headers()).await?;
     let space = app.access.whose(&token)?;
-    app.access
-        .limits()
-        .subject(&space, crate::access::Scope::Write)?;
+    app.access.limits().subject(&space, Scope::Write)?;
+    // An answer is for who may have it: a link that writes is not for a token that may only read.
+    let may = [Scope::Read, Scope::Write].map(|scope| scope.is_in(&token));
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(Caller(token));
     let (body, read) = if body::is_content_type(&parts.headers, "application/json") {
@@ -84,7 +94,7 @@ async fn claimed(app: App, request: Request, next: Next) -> Result<Response, Pro
     } else {
         (body, Bytes::new())
     };
-    let fingerprint = fingerprint(&parts, &read);
+    let fingerprint = fingerprint(may, &parts, &read);
     let at = place(&space, &key);
     let work = async move {
         let state = match claim(&*app.storage, &at, &fingerprint).await {
@@ -166,9 +176,10 @@ fn records_space() -> Space {
     Space::reserved("idempotency")
 }
 
-fn fingerprint(parts: &Parts, body: &[u8]) -> String {
+fn fingerprint(may: [bool; 2], parts: &Parts, body: &[u8]) -> String {
+    let may = may.map(u8::from);
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    let mut all = vec![parts.method.as_str().as_bytes(), path.as_bytes()];
+    let mut all = vec![&may[..], parts.method.as_str().as_bytes(), path.as_bytes()];
     for name in &HEADERS {
         let value = parts.headers.get(name).map(HeaderValue::as_bytes);
         all.push(value.unwrap_or_default());
@@ -273,7 +284,8 @@ impl Held {
             return Problem::internal().into_response();
         };
         let body = body.to_bytes();
-        if record::is_final(parts.status) {
+        let code = parts.extensions.get().map(|ProblemCode(code)| *code);
+        if record::is_final(parts.status, code) {
             let answer = Answer::new(parts.status, &parts.headers, &body);
             let record = Record::answered(&self.fingerprint, now_ms(), answer, parts.status);
             self.write(&record).await;

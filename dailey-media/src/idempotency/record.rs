@@ -143,15 +143,17 @@ impl Answer {
 
 /// Whether such an answer says that something was done or decided, so that it is the answer to every
 /// repetition. After any other, the same request may well succeed.
-pub(super) fn is_final(status: StatusCode) -> bool {
-    !status.is_server_error()
-        && !matches!(
-            status,
-            StatusCode::UNAUTHORIZED
-                | StatusCode::FORBIDDEN
-                | StatusCode::REQUEST_TIMEOUT
-                | StatusCode::TOO_MANY_REQUESTS
-        )
+pub(super) fn is_final(status: StatusCode, code: Option<&str>) -> bool {
+    let repeatable = matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+    );
+    // Who reads that is hardly there any more.
+    let broken_off = code == Some("body_incomplete");
+    !(status.is_server_error() || repeatable || broken_off)
 }
 
 #[cfg(test)]
@@ -207,6 +209,7 @@ mod tests {
         for (status, kept) in [
             (200, true),
             (201, true),
+            (400, true),
             (404, true),
             (409, true),
             (422, true),
@@ -218,11 +221,9 @@ mod tests {
             (503, false),
             (507, false),
         ] {
-            assert_eq!(
-                is_final(StatusCode::from_u16(status).unwrap()),
-                kept,
-                "{status}"
-            );
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(is_final(status, None), kept, "{status}");
         }
+        assert!(!is_final(StatusCode::BAD_REQUEST, Some("body_incomplete")));
     }
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use dailey_auth::VerifyError;
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -55,11 +56,15 @@ pub(super) enum Verdicts {
 #[utoipa::path(get, path = "/api/auth/validate", operation_id = "validate", tag = "tokens", security(("bearer" = [])), responses(Verdicts))]
 pub(super) async fn validate(State(app): State<App>, headers: HeaderMap) -> Response {
     if let Err(problem) = app.access.limits().validation() {
-        return problem.with("valid", false).into_response();
+        return problem.into_response();
     }
     let token = match app.access.verify(&headers).await {
         Ok(token) => token,
-        Err(error) => return access::refused(error).with("valid", false).into_response(),
+        Err(error @ VerifyError::Rejected(_)) => {
+            return access::refused(error).with("valid", false).into_response();
+        }
+        // A token that nobody has looked at is not called bad.
+        Err(error) => return access::refused(error).into_response(),
     };
     let claims = token.claims();
     let audiences: Vec<&str> = claims.audiences().collect();

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::raw::Raw;
 use crate::service::{APP, Limits, Service, header, json as body, problem};
+use crate::uploads::metadata;
 
 async fn post(service: &Service, operation: &str, key: &str, wanted: &Value) -> Response {
     service
@@ -131,6 +132,104 @@ async fn a_key_belongs_to_one_request_of_one_subject() {
     let nobody = service.bare(Method::POST, "/api/media-ops/copy");
     let nobody = nobody.header("idempotency-key", "k").send().await.unwrap();
     assert_eq!(nobody.status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_not_for_a_token_that_may_do_less() {
+    let service = Service::start().await;
+    service.put("a", b"x").await;
+    let wanted = json!({ "key": "a", "method": "PUT" });
+    assert_eq!(post(&service, "presign", "k", &wanted).await.status(), 200);
+    for scope in ["media:read", "media:write", "profile:read"] {
+        let less = service.token().claim("scope", scope);
+        let asked = service
+            .request_as(Method::POST, "/api/media-ops/presign", &less)
+            .header("content-type", "application/json")
+            .header("idempotency-key", "k")
+            .body(wanted.to_string());
+        let refused = problem(asked.send().await.unwrap()).await;
+        assert_eq!(refused, (422, "idempotency_key_reused".into()), "{scope}");
+    }
+    let more = service
+        .token()
+        .claim("scope", "profile:read media:write media:read");
+    let asked = service
+        .request_as(Method::POST, "/api/media-ops/presign", &more)
+        .header("content-type", "application/json")
+        .header("idempotency-key", "k")
+        .body(wanted.to_string());
+    assert!(replayed(&asked.send().await.unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_of_other_bytes_is_another_request() {
+    let service = Service::start().await;
+    let begin = |key: &str, bytes: &'static [u8], more: [(&'static str, &'static str); 1]| {
+        let mut request = service.creation("a", 5).header("idempotency-key", key);
+        for (name, value) in more {
+            request = request.header(name, value);
+        }
+        request
+            .header("content-type", "application/offset+octet-stream")
+            .body(bytes)
+            .send()
+    };
+    let of_12345 = (
+        "upload-checksum",
+        "sha256 WZRHGrsBESr8wYFZ9sx0tPURuZgG2lmzyvWpwXPKz8U=",
+    );
+    let of_99999 = (
+        "upload-checksum",
+        "sha256 /V9WtAp5o4VwhCjnsyq5lqaBCAoWaiIG51DrSBkYYUU=",
+    );
+    let created = begin("k", b"12345", [of_12345]).await.unwrap();
+    assert_eq!(created.status(), 201);
+    assert!(replayed(&begin("k", b"12345", [of_12345]).await.unwrap()));
+    for (bytes, more) in [
+        (&b"99999"[..], of_99999),
+        (b"1234", of_12345),
+        (b"12345", ("if-match", "\"a\"")),
+    ] {
+        let other = begin("k", bytes, [more]).await.unwrap();
+        let expected = (422, "idempotency_key_reused".into());
+        assert_eq!(problem(other).await, expected, "{more:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_broke_off_may_be_sent_again() {
+    let service = Service::start().await;
+    let head = format!(
+        "POST /api/uploads HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\nidempotency-key: k\r\ntus-resumable: 1.0.0\r\n\
+         upload-length: 10\r\nupload-metadata: {}\r\ncontent-type: application/offset+octet-stream\r\ncontent-length: 10\r\n\r\n",
+        service.bearer(&service.token()),
+        metadata("a"),
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", service.port))
+        .await
+        .unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(b"012").await.unwrap();
+    drop(stream);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let answer = loop {
+        let again = service.creation("a", 10).header("idempotency-key", "k");
+        let again = again
+            .header("content-type", "application/offset+octet-stream")
+            .body("0123456789");
+        let answer = again.send().await.unwrap();
+        if answer.status() != 409 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "still under way");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!((answer.status().as_u16(), replayed(&answer)), (201, false));
+    let stored = service.request(Method::GET, "/api/media/a");
+    assert_eq!(
+        stored.send().await.unwrap().text().await.unwrap(),
+        "0123456789"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
