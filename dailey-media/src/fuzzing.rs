@@ -70,7 +70,7 @@ pub fn upload_metadata(text: &str) -> Option<(ObjectKey, Description)> {
 
 /// What `Upload-Length` says.
 pub fn upload_length(text: &str) -> Option<u64> {
-    count::length(text).ok()
+    count::length(text, MAX_UPLOAD_BYTES).ok()
 }
 
 /// What `Upload-Offset` says.

@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 use crate::digits::number;
 
 /// Most parts in one answer: each costs a file handle or a request of its own.
-const MAX_PARTS: usize = 8;
+pub(crate) const MAX_PARTS: u32 = 8;
 
 /// What to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn parse(text: &str, size: u64) -> Option<Wanted> {
     Some(match parts.len() {
         0 => Wanted::Unsatisfiable,
         1 => Wanted::Part(parts.remove(0)),
-        2..=MAX_PARTS => Wanted::Parts(parts),
+        count if count <= MAX_PARTS as usize => Wanted::Parts(parts),
         _ => Wanted::TooMany,
     })
 }

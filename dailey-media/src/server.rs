@@ -137,6 +137,8 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
     };
     let mut limits = Limits::default();
     limits.trusted_proxies = settings.trusted_proxies.clone();
+    limits.max_connections = settings.limits.connections as usize;
+    limits.max_connections_per_address = settings.limits.connections_per_address as usize;
     tokio::select! {
         drained = listen::serve(listener, router, limits, shutdown) => {
             tracing::info!(?drained, "stopped");
@@ -232,8 +234,9 @@ async fn service(
     );
     let changes = Changes::new(Arc::clone(&storage), quotas, audit);
     let expiry = settings.upload_expiry;
-    let uploads = Uploads::new(Arc::clone(&storage), changes.clone(), expiry);
-    let limits = RateLimits::new(settings.rate_limit);
+    let chunk = settings.limits.upload_chunk_max_bytes;
+    let uploads = Uploads::new(Arc::clone(&storage), changes.clone(), expiry, chunk);
+    let limits = RateLimits::new(settings.rate_limit, &settings.limits);
     let pseudonyms = Pseudonyms::new(&link_secret);
     let app = App::new(Parts {
         access: Access::new(verifier, audiences, limits, pseudonyms),

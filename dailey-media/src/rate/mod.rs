@@ -1,5 +1,6 @@
 //! Who may ask how often: each subject in its app, and each address that has no good token. Buckets
-//! are this process's own: behind several replicas the rates multiply by their number.
+//! are this process's own: behind several replicas the rates multiply by their number. Those of `read`,
+//! `write`, `stranger` and `validate` are the defaults of `[limits]`.
 //!
 //! | policy | who | a minute | at once |
 //! | --- | --- | --- | --- |
@@ -27,6 +28,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::access::Scope;
 use crate::key::Space;
 use crate::metrics::MediaMetrics;
+use crate::settings::Limits;
 use limiter::{Limiter, Rate, Standing};
 
 /// draft-ietf-httpapi-ratelimit-headers-11.
@@ -47,23 +49,19 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
     }
 }
 
-const READ: Rate = rate("read", 600, 100);
-const WRITE: Rate = rate("write", 120, 30);
 /// 1 GiB in S3's smallest parts at once: a client of tus gives up where it is told to wait.
-const APPEND: Rate = rate("append", 1200, 240);
-const STRANGER: Rate = rate("stranger", 60, 20);
-const LINK: Rate = rate("link", 600, 100);
-const VALIDATE: Rate = rate("validate", 30, 30);
+const APPEND: Rate = rate(APPENDS, 1200, 240);
+const LINK: Rate = rate(LINKS, 600, 100);
+
+const READS: &str = "read";
+const WRITES: &str = "write";
+const APPENDS: &str = "append";
+const STRANGERS: &str = "stranger";
+const LINKS: &str = "link";
+const VALIDATIONS: &str = "validate";
 
 /// Every rate's name.
-pub(crate) const POLICIES: [&str; 6] = [
-    READ.name,
-    WRITE.name,
-    APPEND.name,
-    STRANGER.name,
-    LINK.name,
-    VALIDATE.name,
-];
+pub(crate) const POLICIES: [&str; 6] = [READS, WRITES, APPENDS, STRANGERS, LINKS, VALIDATIONS];
 
 /// Whether requests are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,15 +135,20 @@ pub(crate) fn counted<F: Future>(rest: F) -> impl Future<Output = F::Output> {
 }
 
 impl RateLimits {
-    pub(crate) fn new(limit: RateLimit) -> Self {
+    pub(crate) fn new(limit: RateLimit, rates: &Limits) -> Self {
+        let validations = rates.validations_per_minute;
         Self((limit == RateLimit::On).then(|| {
             Arc::new(Limiters {
-                reads: Limiter::new(READ),
-                writes: Limiter::new(WRITE),
+                reads: Limiter::new(rate(READS, rates.reads_per_minute, rates.reads_at_once)),
+                writes: Limiter::new(rate(WRITES, rates.writes_per_minute, rates.writes_at_once)),
                 appends: Limiter::new(APPEND),
-                strangers: Limiter::new(STRANGER),
+                strangers: Limiter::new(rate(
+                    STRANGERS,
+                    rates.strangers_per_minute,
+                    rates.strangers_at_once,
+                )),
                 links: Limiter::new(LINK),
-                validations: Limiter::new(VALIDATE),
+                validations: Limiter::new(rate(VALIDATIONS, validations, validations)),
             })
         }))
     }

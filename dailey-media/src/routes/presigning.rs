@@ -1,5 +1,6 @@
 //! Gives links that open one object for a while, to those who could open it themselves.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use dailey_http::{Problem, body};
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::links::now_seconds;
@@ -16,10 +17,7 @@ use super::openapi::{BodyRefusals, Refusals};
 use super::{App, Caller, MAX_JSON_BYTES, failed, key_text};
 use crate::access::Scope;
 use crate::link::Link;
-use crate::storage::{LinkMethod, Location, MAX_LINK_SECONDS};
-
-/// Life of a link when the request does not say.
-const DEFAULT_LINK_SECONDS: i64 = 15 * 60;
+use crate::storage::{LinkMethod, Location};
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = LinkWanted)]
@@ -27,9 +25,10 @@ const DEFAULT_LINK_SECONDS: i64 = 15 * 60;
 struct Wanted {
     key: String,
     method: Method,
-    /// Seconds, 1 to 86400.
-    #[serde(default = "default_seconds")]
-    expires_in: i64,
+    /// Seconds, 1 to 86400; 900 when left out.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = i64, required = false)]
+    expires_in: Option<i64>,
     /// What must be sent with a PUT: `content-type`, and `if-none-match` with `*`.
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -56,8 +55,9 @@ pub(super) struct LinkBody {
     expires_at: Option<String>,
 }
 
-fn default_seconds() -> i64 {
-    DEFAULT_LINK_SECONDS
+/// A number, and not `null`.
+fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<i64>, D::Error> {
+    i64::deserialize(value).map(Some)
 }
 
 /// Make a link
@@ -91,14 +91,16 @@ pub(super) async fn presign(
         Method::Put => (LinkMethod::Put, Scope::Write),
     };
     let space = app.access.open(&token, scope)?;
-    let seconds = u64::try_from(wanted.expires_in)
-        .ok()
-        .filter(|seconds| (1..=MAX_LINK_SECONDS).contains(seconds))
+    let most = app.limits.link_max_seconds;
+    let seconds = match wanted.expires_in {
+        None => Some(app.limits.link_default_seconds),
+        Some(seconds) => u64::try_from(seconds).ok(),
+    };
+    let seconds = seconds
+        .filter(|seconds| (1..=most).contains(seconds))
         .ok_or_else(|| {
-            bad_request(
-                "expires_in_invalid",
-                "`expires_in` is not a number of seconds from 1 to 86400",
-            )
+            let detail = format!("`expires_in` is not a number of seconds from 1 to {most}");
+            bad_request("expires_in_invalid", detail)
         })?;
     let key = key_text(wanted.key)?;
     let mut link = Link {
@@ -172,6 +174,6 @@ fn lay_down(link: &mut Link, headers: BTreeMap<String, String>) -> Result<(), Pr
     Ok(())
 }
 
-fn bad_request(code: &'static str, detail: &'static str) -> Problem {
+fn bad_request(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, code, detail)
 }

@@ -100,6 +100,9 @@ async fn answer(
             out.insert(header::CONTENT_RANGE, value(&content_range));
             (StatusCode::PARTIAL_CONTENT, part)
         }
+        Wanted::Parts(parts) if parts.len() > app.limits.ranges_max as usize => {
+            return Err(unsatisfiable(&object, TOO_MANY));
+        }
         Wanted::Parts(parts) => match several(app, at, &object, &parts).await? {
             Some(others) => {
                 let mut parts = parts.into_iter();

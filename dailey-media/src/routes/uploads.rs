@@ -19,9 +19,7 @@ use crate::storage::{Location, Target};
 use crate::uploads::checksum::{self, Checks, Mismatch};
 use crate::uploads::count::{self, LengthError};
 use crate::uploads::metadata::{self, MetadataError};
-use crate::uploads::{
-    Conditions, MAX_CHUNK_BYTES, MAX_UPLOAD_BYTES, Progress, UploadError, UploadId, Wanted,
-};
+use crate::uploads::{Conditions, Progress, UploadError, UploadId, Wanted};
 
 /// Start of every upload's path.
 const UPLOADS: &str = "/api/uploads/";
@@ -80,11 +78,11 @@ fn speaks_ours(request: &Request) -> Result<(), Problem> {
 }
 
 /// `OPTIONS`, without a token: what is offered.
-pub(super) async fn options() -> Response {
+pub(super) async fn options(State(app): State<App>) -> Response {
     let headers = [
         (TUS_VERSION, VERSION),
         (TUS_EXTENSION, EXTENSIONS),
-        (TUS_MAX_SIZE, HeaderValue::from(MAX_UPLOAD_BYTES)),
+        (TUS_MAX_SIZE, app.limits.upload_max_bytes.into()),
         (
             TUS_CHECKSUM_ALGORITHM,
             HeaderValue::from_static(checksum::ALGORITHMS),
@@ -123,7 +121,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, Problem> {
     let space = app.access.open(&token, Scope::Write)?;
-    let length = length(&headers)?;
+    let length = length(&headers, app.limits.upload_max_bytes)?;
     let text = one(&headers, &UPLOAD_METADATA)?.unwrap_or_default();
     let metadata = metadata::read(text).map_err(metadata_invalid)?;
     Preconditions::read(&headers).map_err(malformed_condition)?;
@@ -137,8 +135,9 @@ pub(super) async fn create(
         if body.size_hint().lower() > length {
             return Err(refused(UploadError::TooMany { length }));
         }
-        if body.size_hint().lower() > MAX_CHUNK_BYTES {
-            return Err(refused(UploadError::ChunkTooLarge));
+        let limit = app.limits.upload_chunk_max_bytes;
+        if body.size_hint().lower() > limit {
+            return Err(refused(UploadError::ChunkTooLarge { limit }));
         }
     }
     let wanted = Wanted {
@@ -312,7 +311,7 @@ fn told(progress: &Progress) -> HeaderMap {
     headers
 }
 
-fn length(headers: &HeaderMap) -> Result<u64, Problem> {
+fn length(headers: &HeaderMap, most: u64) -> Result<u64, Problem> {
     if headers.contains_key(UPLOAD_CONCAT) {
         return Err(bad_request(
             "upload_concat_unsupported",
@@ -334,14 +333,14 @@ fn length(headers: &HeaderMap) -> Result<u64, Problem> {
             ));
         }
     };
-    count::length(text).map_err(|error| match error {
+    count::length(text, most).map_err(|error| match error {
         LengthError::TooLarge => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "upload_too_large",
-            "an upload has at most 5 GiB (Tus-Max-Size)",
+            format!("an upload has at most {most} bytes (Tus-Max-Size)"),
         )
-        .with("limit_bytes", MAX_UPLOAD_BYTES)
-        .header(TUS_MAX_SIZE, MAX_UPLOAD_BYTES.into()),
+        .with("limit_bytes", most)
+        .header(TUS_MAX_SIZE, most.into()),
         LengthError::NotANumber => bad_request(
             "upload_length_invalid",
             "Upload-Length is not a number of bytes",
@@ -428,7 +427,7 @@ fn refused(error: UploadError) -> Problem {
             "more bytes came than Upload-Length had said: what was too many was not kept",
         )
         .with("length", length),
-        UploadError::ChunkTooLarge => Problem::body_too_large(MAX_CHUNK_BYTES),
+        UploadError::ChunkTooLarge { limit } => Problem::body_too_large(limit),
         UploadError::Mismatch(Mismatch::Checksum) => Problem::new(
             StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST),
             "checksum_mismatch",

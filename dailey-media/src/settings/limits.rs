@@ -2,6 +2,10 @@
 
 use serde::Deserialize;
 
+use crate::range::MAX_PARTS;
+use crate::storage::MAX_LINK_SECONDS;
+use crate::uploads::{MAX_CHUNK_BYTES, MAX_UPLOAD_BYTES};
+
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
@@ -17,6 +21,12 @@ const MAX_UPLOADS: u32 = 1024;
 
 /// Most open uploads of a subject: all of them are looked at when what is stored is counted.
 const MAX_OPEN_UPLOADS: u32 = 10_000;
+
+/// Most connections at once: a process has a bounded number of descriptors.
+const MAX_CONNECTIONS: u32 = 65_536;
+
+/// Highest rate; who wants more has no limit in mind.
+const MAX_RATE: u32 = 1_000_000;
 
 /// What may be asked of the service. Every quota may be 0: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -42,6 +52,34 @@ pub struct Limits {
     pub open_uploads_per_subject: u32,
     /// Bodies that all may send at once. Default: 64: some MiB of memory each.
     pub uploads_per_process: u32,
+    /// Largest resumable upload. Default: 5 GiB.
+    pub upload_max_bytes: u64,
+    /// Most bytes of one request of a resumable upload. Default: 64 MiB, below the 100 MB of the edge.
+    pub upload_chunk_max_bytes: u64,
+    /// Life of a link, when the request does not say. Default: 900.
+    pub link_default_seconds: u64,
+    /// Longest life of a link. Default: 86400.
+    pub link_max_seconds: u64,
+    /// Most parts of an object in one answer. Default: 8.
+    pub ranges_max: u32,
+    /// Connections at once. Default: 1024.
+    pub connections: u32,
+    /// Connections of one address that is no trusted proxy. Default: 64.
+    pub connections_per_address: u32,
+    /// How often a subject may read, and how often at once. Default: 600 and 100.
+    pub reads_per_minute: u32,
+    /// See [`Self::reads_per_minute`].
+    pub reads_at_once: u32,
+    /// How often a subject may change something, and how often at once. Default: 120 and 30.
+    pub writes_per_minute: u32,
+    /// See [`Self::writes_per_minute`].
+    pub writes_at_once: u32,
+    /// How often an address may ask without a good token, and how often at once. Default: 60 and 20.
+    pub strangers_per_minute: u32,
+    /// See [`Self::strangers_per_minute`].
+    pub strangers_at_once: u32,
+    /// How often an address may have tokens validated. Default: 30, all of them at once.
+    pub validations_per_minute: u32,
 }
 
 impl Default for Limits {
@@ -56,6 +94,20 @@ impl Default for Limits {
             uploads_per_subject: 4,
             open_uploads_per_subject: 128,
             uploads_per_process: 64,
+            upload_max_bytes: MAX_UPLOAD_BYTES,
+            upload_chunk_max_bytes: MAX_CHUNK_BYTES,
+            link_default_seconds: 15 * 60,
+            link_max_seconds: MAX_LINK_SECONDS,
+            ranges_max: MAX_PARTS,
+            connections: 1024,
+            connections_per_address: 64,
+            reads_per_minute: 600,
+            reads_at_once: 100,
+            writes_per_minute: 120,
+            writes_at_once: 30,
+            strangers_per_minute: 60,
+            strangers_at_once: 20,
+            validations_per_minute: 30,
         }
     }
 }
@@ -63,26 +115,101 @@ impl Default for Limits {
 impl Limits {
     /// What does not fit, and what would.
     pub(super) fn refusal(&self) -> Option<&'static str> {
-        let pages = 1..=MAX_PAGE;
-        let uploads = 1..=MAX_UPLOADS;
-        if !(1..=MAX_PUT_BYTES).contains(&self.put_max_bytes) {
-            Some(
+        let page = |count| (1..=MAX_PAGE).contains(&count);
+        let connections = |count| (1..=MAX_CONNECTIONS).contains(&count);
+        let rates = [
+            self.reads_per_minute,
+            self.reads_at_once,
+            self.writes_per_minute,
+            self.writes_at_once,
+            self.strangers_per_minute,
+            self.strangers_at_once,
+            self.validations_per_minute,
+        ];
+        let rules = [
+            (
+                (1..=MAX_PUT_BYTES).contains(&self.put_max_bytes),
                 "[limits] put_max_bytes is not 1 to 5368709120 (5 GiB): larger objects need resumable uploads",
-            )
-        } else if !pages.contains(&self.list_max_objects) {
-            Some("[limits] list_max_objects is not 1 to 1000")
-        } else if !(1..=self.list_max_objects).contains(&self.list_default_objects) {
-            Some("[limits] list_default_objects is not 1 to list_max_objects")
-        } else if !pages.contains(&self.batch_max_keys) {
-            Some("[limits] batch_max_keys is not 1 to 1000")
-        } else if !uploads.contains(&self.uploads_per_process) {
-            Some("[limits] uploads_per_process is not 1 to 1024")
-        } else if !(1..=self.uploads_per_process).contains(&self.uploads_per_subject) {
-            Some("[limits] uploads_per_subject is not 1 to uploads_per_process")
-        } else if !(1..=MAX_OPEN_UPLOADS).contains(&self.open_uploads_per_subject) {
-            Some("[limits] open_uploads_per_subject is not 1 to 10000")
-        } else {
-            None
-        }
+            ),
+            (
+                page(self.list_max_objects),
+                "[limits] list_max_objects is not 1 to 1000",
+            ),
+            (
+                (1..=self.list_max_objects).contains(&self.list_default_objects),
+                "[limits] list_default_objects is not 1 to list_max_objects",
+            ),
+            (
+                page(self.batch_max_keys),
+                "[limits] batch_max_keys is not 1 to 1000",
+            ),
+            (
+                (1..=MAX_UPLOADS).contains(&self.uploads_per_process),
+                "[limits] uploads_per_process is not 1 to 1024",
+            ),
+            (
+                (1..=self.uploads_per_process).contains(&self.uploads_per_subject),
+                "[limits] uploads_per_subject is not 1 to uploads_per_process",
+            ),
+            (
+                (1..=MAX_OPEN_UPLOADS).contains(&self.open_uploads_per_subject),
+                "[limits] open_uploads_per_subject is not 1 to 10000",
+            ),
+            (
+                (1..=MAX_UPLOAD_BYTES).contains(&self.upload_max_bytes),
+                "[limits] upload_max_bytes is not 1 to 5368709120 (5 GiB)",
+            ),
+            (
+                (1..=MAX_CHUNK_BYTES).contains(&self.upload_chunk_max_bytes),
+                "[limits] upload_chunk_max_bytes is not 1 to 67108864 (64 MiB)",
+            ),
+            (
+                (1..=MAX_LINK_SECONDS).contains(&self.link_max_seconds),
+                "[limits] link_max_seconds is not 1 to 86400 (one day)",
+            ),
+            (
+                (1..=self.link_max_seconds).contains(&self.link_default_seconds),
+                "[limits] link_default_seconds is not 1 to link_max_seconds",
+            ),
+            (
+                (1..=MAX_PARTS).contains(&self.ranges_max),
+                "[limits] ranges_max is not 1 to 8",
+            ),
+            (
+                connections(self.connections) && connections(self.connections_per_address),
+                "[limits] connections or connections_per_address is not 1 to 65536",
+            ),
+            (
+                rates.iter().all(|rate| (1..=MAX_RATE).contains(rate)),
+                "[limits] a rate (…_per_minute, …_at_once) is not 1 to 1000000: RATE_LIMIT=off is for development",
+            ),
+        ];
+        let broken = rules.iter().find(|(holds, _)| !holds);
+        broken.map(|(_, refusal)| *refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_every_limit_with_its_default() {
+        let page = include_str!("../../../docs/limits.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let rows: Vec<(&str, &str)> = rows
+            .map(|row| {
+                let (key, rest) = row.split_once("` | ").unwrap();
+                (key, rest.split_once(" | ").unwrap().0)
+            })
+            .collect();
+        let toml: String = rows
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}\n"))
+            .collect();
+        assert_eq!(toml::from_str(&toml), Ok(Limits::default()), "{toml}");
+        // What is not on the page would have its default all the same.
+        let fields = format!("{:?}", Limits::default()).matches(": ").count();
+        assert_eq!(rows.len(), fields);
     }
 }

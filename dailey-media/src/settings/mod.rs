@@ -256,6 +256,41 @@ mod tests {
             ),
             (
                 &[],
+                Some("[limits]\nupload_max_bytes = 5368709121\n"),
+                "upload_max_bytes is not 1 to 5368709120",
+            ),
+            (
+                &[],
+                Some("[limits]\nupload_chunk_max_bytes = 0\n"),
+                "upload_chunk_max_bytes is not 1 to 67108864",
+            ),
+            (
+                &[],
+                Some("[limits]\nlink_max_seconds = 86401\n"),
+                "link_max_seconds is not 1 to 86400",
+            ),
+            (
+                &[],
+                Some("[limits]\nlink_max_seconds = 60\n"),
+                "link_default_seconds is not 1 to link_max_seconds",
+            ),
+            (
+                &[],
+                Some("[limits]\nranges_max = 9\n"),
+                "ranges_max is not 1 to 8",
+            ),
+            (
+                &[],
+                Some("[limits]\nconnections = 0\n"),
+                "connections or connections_per_address is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nwrites_at_once = 0\n"),
+                "a rate (…_per_minute, …_at_once) is not 1 to 1000000",
+            ),
+            (
+                &[],
                 Some("[storage]\ns3 = 'hush'\n"),
                 ", line 2: a value is not of the type",
             ),

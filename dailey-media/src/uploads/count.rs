@@ -1,6 +1,5 @@
 //! `Upload-Length` and `Upload-Offset` (tus 1.0.0): numbers of bytes. Pure.
 
-use super::MAX_UPLOAD_BYTES;
 use crate::digits::number;
 
 /// Why an `Upload-Length` cannot be used.
@@ -10,10 +9,10 @@ pub(crate) enum LengthError {
     TooLarge,
 }
 
-/// The length that an upload will have.
-pub(crate) fn length(text: &str) -> Result<u64, LengthError> {
+/// The length that an upload will have, `most` bytes at most.
+pub(crate) fn length(text: &str, most: u64) -> Result<u64, LengthError> {
     match number(text) {
-        Some(length) if length <= MAX_UPLOAD_BYTES => Ok(length),
+        Some(length) if length <= most => Ok(length),
         Some(_) => Err(LengthError::TooLarge),
         None => Err(LengthError::NotANumber),
     }
@@ -28,11 +27,17 @@ pub(crate) fn offset(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const MOST: u64 = 5_368_709_120;
+
+    fn length(text: &str) -> Result<u64, LengthError> {
+        super::length(text, MOST)
+    }
+
     #[test]
     fn only_digits_are_a_number_and_no_length_is_above_the_largest_upload() {
         assert_eq!(length("0"), Ok(0));
         assert_eq!(length("0005"), Ok(5));
-        assert_eq!(length("5368709120"), Ok(MAX_UPLOAD_BYTES));
+        assert_eq!(length("5368709120"), Ok(MOST));
         assert_eq!(length("5368709121"), Err(LengthError::TooLarge));
         assert_eq!(length(&"9".repeat(40)), Err(LengthError::TooLarge));
         assert_eq!(offset(&"9".repeat(40)), Some(u64::MAX));

@@ -50,6 +50,8 @@ pub(crate) struct Uploads {
     changes: Changes,
     /// How long an upload is kept without a sign of its client.
     expiry: Duration,
+    /// Most bytes of one request.
+    chunk_max_bytes: u64,
     turns: Turns,
     buffers: Buffers,
 }
@@ -85,7 +87,9 @@ pub(crate) enum UploadError {
         length: u64,
     },
     /// More bytes came than one request may bring. What the limit lets through was kept.
-    ChunkTooLarge,
+    ChunkTooLarge {
+        limit: u64,
+    },
     /// The bytes were not those of their checksum; none of them was kept.
     Mismatch(Mismatch),
     /// The body ended too early. What came was kept, without a checksum.
@@ -116,11 +120,17 @@ struct Upload {
 }
 
 impl Uploads {
-    pub(crate) fn new(storage: Arc<dyn Storage>, changes: Changes, expiry: Duration) -> Self {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        changes: Changes,
+        expiry: Duration,
+        chunk_max_bytes: u64,
+    ) -> Self {
         Self {
             storage,
             changes,
             expiry,
+            chunk_max_bytes,
             turns: Turns::default(),
             buffers: Buffers::default(),
         }

@@ -11,7 +11,7 @@ use super::checksum::Checks;
 use super::digest::RunningDigest;
 use super::state::Stage;
 use super::turns::Turn;
-use super::{MAX_CHUNK_BYTES, Upload, UploadError, Uploads};
+use super::{Upload, UploadError, Uploads};
 use crate::pace::{Ended, Paced};
 use crate::storage::{Object, Received, StorageError, Target};
 
@@ -56,8 +56,9 @@ impl Uploads {
         if announced > left {
             return Err(UploadError::TooMany { length });
         }
-        if announced > MAX_CHUNK_BYTES {
-            return Err(UploadError::ChunkTooLarge);
+        let limit = self.chunk_max_bytes;
+        if announced > limit {
+            return Err(UploadError::ChunkTooLarge { limit });
         }
         let mut arrival = Arrival {
             checks,
@@ -113,8 +114,9 @@ impl Uploads {
                     length: upload.state.length,
                 });
             }
-            if body.came() > MAX_CHUNK_BYTES {
-                return Err(UploadError::ChunkTooLarge);
+            let limit = self.chunk_max_bytes;
+            if body.came() > limit {
+                return Err(UploadError::ChunkTooLarge { limit });
             }
             while !bytes.is_empty() {
                 // Only when there is more: the last slice may complete the upload.

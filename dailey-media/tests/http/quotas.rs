@@ -294,6 +294,47 @@ async fn limits_are_those_of_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn links_ranges_and_resumable_uploads_have_the_limits_of_the_configuration() {
+    let limits = "[limits]\nlink_default_seconds = 5\nlink_max_seconds = 10\nranges_max = 2\n\
+                  upload_max_bytes = 20\nupload_chunk_max_bytes = 10\n";
+    let service = Service::configured(limits).await;
+    let link = async |more: Value| {
+        let mut wanted = json!({ "key": "a", "method": "GET" });
+        let wanted_too = wanted.as_object_mut().unwrap();
+        wanted_too.extend(more.as_object().unwrap().clone());
+        service.post("/api/media-ops/presign", &wanted).await
+    };
+    let left = |link: &Value| {
+        let ends: jiff::Timestamp = link["expires_at"].as_str().unwrap().parse().unwrap();
+        ends.as_second() - jiff::Timestamp::now().as_second()
+    };
+    assert!((3..=5).contains(&left(&body(link(json!({})).await).await)));
+    assert!((8..=10).contains(&left(&body(link(json!({ "expires_in": 10 })).await).await)));
+    let refused = problem(link(json!({ "expires_in": 11 })).await).await;
+    assert_eq!(refused, (400, "expires_in_invalid".into()));
+    let refused = problem(link(json!({ "expires_in": null })).await).await;
+    assert_eq!(refused, (422, "body_invalid".into()));
+
+    assert_eq!(store(&service, "a", 10).await, 201);
+    for (range, expected) in [("bytes=0-0,2-2", 206), ("bytes=0-0,2-2,4-4", 416)] {
+        let got = service.request(Method::GET, "/api/media/a");
+        let got = got.header("range", range).send().await.unwrap();
+        assert_eq!(got.status(), expected, "{range}");
+    }
+
+    let offered = service.tus(Method::OPTIONS, "/api/uploads");
+    let offered = offered.send().await.unwrap();
+    assert_eq!(header(&offered, "tus-max-size"), "20");
+    let refused = service.creation("b", 21).send().await.unwrap();
+    assert_eq!(header(&refused, "tus-max-size"), "20");
+    assert_eq!(problem(refused).await, (413, "upload_too_large".into()));
+    let path = service.begin("b", 20).await;
+    let refused = service.append(&path, 0, &[7; 11]).await;
+    assert_eq!(problem(refused).await, (413, "body_too_large".into()));
+    assert_eq!(service.append(&path, 0, &[7; 10]).await.status(), 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_has_too_many_uploads_under_way_is_told_to_wait() {
     let limits = "[limits]\nuploads_per_subject = 1\nuploads_per_process = 2\n";
     let service = Service::configured(limits).await;

@@ -103,3 +103,22 @@ async fn switched_off_nobody_is_limited_or_told_of_limits() {
     assert_eq!(count(&ended, 404), 300);
     assert_eq!(header(&get().await.unwrap(), "ratelimit"), "");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rates_are_those_of_the_configuration() {
+    let rates = "[limits]\nreads_per_minute = 1\nreads_at_once = 3\nwrites_per_minute = 1\nwrites_at_once = 2\n\
+                 strangers_per_minute = 1\nstrangers_at_once = 4\nvalidations_per_minute = 5\n";
+    let service = Service::limited(rates).await;
+    let get = || service.request(Method::GET, "/api/media/a").send();
+    let remove = || service.request(Method::DELETE, "/api/media/a").send();
+    let nobody = || service.bare(Method::GET, "/api/media/a").send();
+    let validate = || service.request(Method::GET, "/api/auth/validate").send();
+    let ended = statuses(6, async || get().await.unwrap()).await;
+    assert_eq!((count(&ended, 404), count(&ended, 429)), (3, 3));
+    let ended = statuses(6, async || remove().await.unwrap()).await;
+    assert_eq!((count(&ended, 404), count(&ended, 429)), (2, 4));
+    let ended = statuses(6, async || nobody().await.unwrap()).await;
+    assert_eq!((count(&ended, 401), count(&ended, 429)), (4, 2));
+    let ended = statuses(6, async || validate().await.unwrap()).await;
+    assert_eq!((count(&ended, 200), count(&ended, 429)), (5, 1));
+}

@@ -105,6 +105,15 @@ impl Service {
         Self::configured_on(Store::of_this_run(), toml).await
     }
 
+    /// With its limits, those of this configuration file.
+    pub(crate) async fn limited(toml: &str) -> Self {
+        let write = |folder: &Path| {
+            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+            Vec::new()
+        };
+        Self::in_folder(Program::Plain, Limits::On, Store::of_this_run(), write).await
+    }
+
     /// With this configuration file, and its objects there.
     pub(crate) async fn configured_on(store: Store, toml: &str) -> Self {
         let write = |folder: &Path| {
