@@ -25,6 +25,9 @@ const HEAD: u8 = 0;
 const ANSWER: u8 = 1;
 /// An answer is done; what comes next is another request, at some time.
 const IDLE: u8 = 2;
+/// As [`IDLE`], and the request had no body: what came behind the empty line at the end of its head
+/// belongs to the next one.
+const IDLE_AFTER_HEAD: u8 = 3;
 
 impl Progress {
     pub(crate) fn new() -> Self {
@@ -32,9 +35,12 @@ impl Progress {
     }
 
     /// A whole head has arrived. The connection is idle again when the answer's body is dropped.
-    pub(crate) fn answering(&self) -> Answering {
+    pub(crate) fn answering(&self, has_body: bool) -> Answering {
         self.0.store(ANSWER, Ordering::Relaxed);
-        Answering(self.clone())
+        Answering {
+            progress: self.clone(),
+            then: if has_body { IDLE } else { IDLE_AFTER_HEAD },
+        }
     }
 
     fn is(&self, phase: u8) -> bool {
@@ -44,11 +50,14 @@ impl Progress {
 
 /// An answer that is not done yet.
 #[derive(Debug)]
-pub(crate) struct Answering(Progress);
+pub(crate) struct Answering {
+    progress: Progress,
+    then: u8,
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.0.store(IDLE, Ordering::Relaxed);
+        self.progress.0.store(self.then, Ordering::Relaxed);
     }
 }
 
@@ -86,6 +95,8 @@ pub(crate) struct PatientStream<S> {
     head_timeout: Duration,
     head_began: Instant,
     head: Deadline,
+    /// The last bytes that came, in whichever steps.
+    last_read: [u8; 3],
     stall_timeout: Duration,
     stall: Deadline,
 }
@@ -130,9 +141,28 @@ impl<S> PatientStream<S> {
             head_timeout,
             head_began: Instant::now(),
             head: Deadline::new(),
+            last_read: [0; 3],
             stall_timeout,
             stall: Deadline::new(),
         }
+    }
+
+    /// A head's first byte is here.
+    fn begin_head(&mut self) {
+        self.progress.0.store(HEAD, Ordering::Relaxed);
+        self.head_began = Instant::now();
+        self.head.running = false;
+    }
+
+    fn note(&mut self, read: &[u8]) {
+        for byte in &read[read.len().saturating_sub(self.last_read.len())..] {
+            self.last_read = [self.last_read[1], self.last_read[2], *byte];
+        }
+    }
+
+    /// Whether what came last is the empty line that ends a head.
+    fn read_ends_a_head(&self) -> bool {
+        matches!(self.last_read, [b'\n', b'\r', b'\n'] | [_, b'\n', b'\n'])
     }
 
     /// The result of a write, or an error when it has waited for too long.
@@ -157,14 +187,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for PatientStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         if polled.is_ready() {
-            if this.progress.is(IDLE) {
-                this.progress.0.store(HEAD, Ordering::Relaxed);
-                this.head_began = Instant::now();
-                this.head.running = false;
+            this.note(&buffer.filled()[before..]);
+            if this.progress.is(IDLE) || this.progress.is(IDLE_AFTER_HEAD) {
+                this.begin_head();
             }
             return polled;
+        }
+        // It came together with the request before it, or during that one's answer.
+        if this.progress.is(IDLE_AFTER_HEAD) && !this.read_ends_a_head() {
+            this.begin_head();
         }
         if this.progress.is(HEAD) {
             return this.head.poll(context, this.head_began + this.head_timeout);

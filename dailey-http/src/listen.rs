@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -35,7 +35,8 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 #[non_exhaustive]
 pub struct Limits {
     /// Longest time from a request's first byte to the end of its head; of the first request, from
-    /// the connection's start, so that those who never send a byte are closed, too. Default 10 s.
+    /// the connection's start, so that those who never send a byte are closed, too; of one whose first
+    /// byte came before the last answer was done, from that answer's end. Default 10 s.
     pub header_read_timeout: Duration,
     /// Longest time from the end of an answer to the end of the next head. Default 75 s: above the
     /// 60 s for which nginx keeps a connection, so that it is never closed under a request.
@@ -196,7 +197,7 @@ async fn connection(
         limits.write_stall_timeout,
     );
     let service = service_fn(move |request: Request<Incoming>| {
-        let answering = progress.answering();
+        let answering = progress.answering(!request.body().is_end_stream());
         let on_demand = request.headers().contains_key(http::header::EXPECT);
         let lingering = |body| Body::new(LingeringBody::new(body, on_demand));
         let mut request = request.map(lingering);

@@ -57,6 +57,56 @@ async fn a_head_that_does_not_end_in_time_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn a_head_that_began_behind_a_request_has_no_more_time_than_another() {
+    let mut limits = short();
+    limits.keep_alive_timeout = Duration::from_secs(75);
+    let server = Server::start(limits, |stack| stack).await;
+    for (request, later) in [
+        ("GET /id HTTP/1.1\r\nhost: a\r\n\r\nGET /i", ""),
+        ("GET /id HTTP/1.1\nhost: a\n\nG", ""),
+        ("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n", "GET /i"),
+    ] {
+        let mut stream = server.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stream.write_all(later.as_bytes()).await.unwrap();
+        // Within 20 s, or `rest` fails.
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_time_for_a_head() {
+    let mut limits = short();
+    limits.keep_alive_timeout = Duration::from_secs(75);
+    let server = Server::start(limits, |stack| stack).await;
+    let get = "GET /id HTTP/1.1\r\nhost: a\r\n\r\n";
+    for (start, end) in [
+        (get, ""),
+        // Two at once, and an end that comes in two steps.
+        (&get.repeat(2), ""),
+        (&get[..get.len() - 1], "\n"),
+        ("GET /id HTTP/1.1\nhost: a\n\n", ""),
+        // The body's end is no empty line.
+        (
+            "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab",
+            "",
+        ),
+    ] {
+        let mut stream = server.connect().await;
+        stream.write_all(start.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(end.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let last = b"GET /client HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        stream.write_all(last).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.ends_with("127.0.0.1"), "{start:?}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed_too() {
     let server = Server::start(short(), |stack| stack).await;
     let mut stream = server.connect().await;
