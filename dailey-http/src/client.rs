@@ -12,14 +12,14 @@ const MAX_HOPS: usize = 32;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Headers that say a request came through something else.
+/// Headers that say a request came through something else, beside all that begin with `x-forwarded`.
 const FORWARDING_HEADERS: [HeaderName; 7] = [
     http::header::FORWARDED,
     http::header::VIA,
-    X_FORWARDED_FOR,
-    HeaderName::from_static("x-forwarded-host"),
-    X_FORWARDED_PROTO,
     HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("x-cluster-client-ip"),
+    HeaderName::from_static("true-client-ip"),
     HeaderName::from_static("cf-connecting-ip"),
 ];
 
@@ -136,9 +136,11 @@ pub fn peer(extensions: &Extensions) -> Option<SocketAddr> {
 /// proxy on this machine would have added for somebody else.
 pub fn is_direct_loopback(extensions: &Extensions, headers: &HeaderMap) -> bool {
     peer(extensions).is_some_and(|peer| peer.ip().to_canonical().is_loopback())
-        && !FORWARDING_HEADERS
-            .iter()
-            .any(|name| headers.contains_key(name))
+        && !headers.keys().any(is_forwarding)
+}
+
+fn is_forwarding(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-forwarded") || FORWARDING_HEADERS.contains(name)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

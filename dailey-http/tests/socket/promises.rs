@@ -329,6 +329,14 @@ async fn metrics_are_only_for_a_direct_loopback_peer() {
         "forwarded: for=127.0.0.1",
         "x-real-ip: 127.0.0.1",
         "via: 1.1 a",
+        "cf-connecting-ip: 127.0.0.1",
+        "true-client-ip: 127.0.0.1",
+        "x-client-ip: 127.0.0.1",
+        "x-cluster-client-ip: 127.0.0.1",
+        "x-forwarded: for=127.0.0.1",
+        "X-Forwarded-Port: 443",
+        "x-forwarded-prefix: /media",
+        "x-forwarded-server: a",
     ] {
         assert!(
             server
