@@ -4,7 +4,7 @@
 //! | the request | its answer |
 //! | --- | --- |
 //! | HTTP/1.1 without `Host`, or with several | 400 `host_invalid` (RFC 9112 3.2), everywhere |
-//! | a `Host` that is not ours | 421 `host_unknown` |
+//! | a `Host` that is not ours, or a loopback name by way of a proxy | 421 `host_unknown` |
 //! | plain http by a trusted proxy, GET or HEAD | 308 to the configured origin, never to the `Host` |
 //! | plain http by a trusted proxy, otherwise or without a configured origin | 403 `https_required` |
 
@@ -17,7 +17,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 
-use crate::client::ForwardedProto;
+use crate::client::{self, ForwardedProto};
 use crate::cors;
 use crate::problem::Problem;
 
@@ -77,8 +77,8 @@ impl Edge {
         Self(None)
     }
 
-    /// The host of `origin`, to which plain http is sent. Loopback names and the address `bound` stand
-    /// for the service, too: this machine's own checks have no other name for it.
+    /// The host of `origin`, to which plain http is sent. The address `bound` stands for the service, too,
+    /// and loopback names for who comes directly from this machine: its own checks have no other name.
     pub fn at(origin: PublicOrigin, bound: IpAddr) -> Self {
         Self(Some(Production {
             origin: Some(origin),
@@ -105,7 +105,9 @@ impl Edge {
         };
         let production = self.0.as_ref()?;
         if let Host::Named(host) = host
-            && !production.is_ours(host.host())
+            && !production.is_ours(host.host(), || {
+                client::is_direct_loopback(&request.extensions, &request.headers)
+            })
         {
             return Some(unknown_host().into_response());
         }
@@ -114,16 +116,20 @@ impl Edge {
 }
 
 impl Production {
-    fn is_ours(&self, host: &str) -> bool {
+    fn is_ours(&self, host: &str, is_direct: impl FnOnce() -> bool) -> bool {
         if host.eq_ignore_ascii_case("localhost") {
-            return true;
+            return is_direct();
         }
         let literal = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = literal.parse::<IpAddr>() {
             let address = address.to_canonical();
+            // Bound to it or not: who comes through a proxy asks for a public name.
+            if address.is_loopback() {
+                return is_direct() || self.names_literally(host);
+            }
             // Bound to every address, it has all of them; an address cannot be rebound as a name can.
             let ours = self.bound.is_unspecified() || address == self.bound.to_canonical();
-            return ours || address.is_loopback() || self.names_literally(host);
+            return ours || self.names_literally(host);
         }
         match &self.names {
             Names::OfOrigin => self.names_literally(host),
@@ -212,7 +218,7 @@ mod tests {
     const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn is_ours(edge: &Edge, host: &str) -> bool {
-        edge.0.as_ref().unwrap().is_ours(host)
+        edge.0.as_ref().unwrap().is_ours(host, || true)
     }
 
     #[test]
@@ -240,6 +246,10 @@ mod tests {
         let everywhere = Edge::below("dailey.cloud", None, "0.0.0.0".parse().unwrap());
         assert!(is_ours(&everywhere, "203.0.113.7"));
         assert!(!is_ours(&everywhere, "evil.example"));
+        let everywhere = everywhere.0.unwrap();
+        for loopback in ["localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"] {
+            assert!(!everywhere.is_ours(loopback, || false), "{loopback}");
+        }
     }
 
     #[test]

@@ -541,6 +541,29 @@ async fn production_wants_a_host_that_is_ours_and_never_replays_what_came_in_the
             200,
             "",
         ),
+        (&closed, "GET /id HTTP/1.1", "host: localhost\r\n", 200, ""),
+        // Who came through a proxy did not come to this machine's own name.
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: 127.0.0.1\r\nx-forwarded-for: 203.0.113.7\r\n",
+            421,
+            "host_unknown",
+        ),
+        (
+            &closed,
+            "GET /id HTTP/1.1",
+            "host: [::1]\r\nx-real-ip: 203.0.113.7\r\n",
+            421,
+            "host_unknown",
+        ),
+        (
+            &nowhere,
+            "POST /echo HTTP/1.1",
+            "host: localhost\r\nx-forwarded-for: 203.0.113.7\r\n",
+            421,
+            "host_unknown",
+        ),
         (
             &closed,
             "GET /id HTTP/1.1",
