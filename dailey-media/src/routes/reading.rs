@@ -195,7 +195,10 @@ pub(super) async fn without_bytes(
         .await
         .map_err(failed)?
         .ok_or_else(absent)?;
-    if let Some(answer) = unneeded(&conditions, &object)? {
+    if let Some(mut answer) = unneeded(&conditions, &object)? {
+        // Without it the router would tell the length of the answer's own, empty body (RFC 9110 8.6).
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, object.size.into());
         return Ok(answer);
     }
     let mut out = representation::headers(&at.key, &object, &Download::from_query(uri.query()));

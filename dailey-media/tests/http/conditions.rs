@@ -41,6 +41,9 @@ async fn reading_honours_conditions() {
             assert_eq!(got.status(), status, "{method} {name}: {value}");
             if status == 304 {
                 assert_eq!(header(&got, "etag"), etag);
+                // RFC 9110 8.6: the object's, or none.
+                let length = header(&got, "content-length");
+                assert!(["", "3"].contains(&length), "{method} {name}: {length}");
                 assert!(got.bytes().await.unwrap().is_empty());
             }
         }
