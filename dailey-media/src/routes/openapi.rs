@@ -36,6 +36,8 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
         super::uploads::patch,
         super::uploads::delete,
         super::uploads::overridden,
+        upload_options,
+        one_upload_options,
         super::validate::validate,
         validate_post,
         super::health::health,
@@ -73,7 +75,12 @@ pub(crate) fn document() -> Value {
     let paths = document["paths"].as_object_mut();
     for (path, item) in paths.into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            surround(method, path, &mut operation["responses"]);
+            let takes_key =
+                method == "post" && (path.starts_with("/api/media-ops/") || path == "/api/uploads");
+            surround(method, takes_key, &mut operation["responses"]);
+            if takes_key {
+                take_idempotency_key(&mut operation["parameters"]);
+            }
         }
     }
     document
@@ -81,14 +88,14 @@ pub(crate) fn document() -> Value {
 
 /// What every route may answer before its handler is asked; and each refusal is a problem unless it says
 /// what else it is.
-fn surround(method: &str, path: &str, responses: &mut Value) {
+fn surround(method: &str, takes_key: bool, responses: &mut Value) {
     let mut codes = vec![
         ("400", "`host_invalid`"),
         ("403", "`https_required`"),
         ("421", "`host_unknown`"),
         ("500", "`internal_error`"),
     ];
-    if method == "post" && (path.starts_with("/api/media-ops/") || path == "/api/uploads") {
+    if takes_key {
         codes.extend([
             ("400", "`idempotency_key_invalid`"),
             (
@@ -118,6 +125,24 @@ fn surround(method: &str, path: &str, responses: &mut Value) {
     }
 }
 
+/// As `idempotency::once` reads it.
+fn take_idempotency_key(parameters: &mut Value) {
+    if parameters.is_null() {
+        *parameters = json!([]);
+    }
+    let parameter = json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "1 to 255 printable ASCII characters, like a new UUID: with the same key the same request \
+            is carried out once, and its first answer given again",
+        "required": false,
+        "schema": { "type": "string" },
+    });
+    if let Some(parameters) = parameters.as_array_mut() {
+        parameters.push(parameter);
+    }
+}
+
 /// The handler.
 pub(super) fn route<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
     let body = Bytes::from(document().to_string());
@@ -131,6 +156,26 @@ pub(super) fn route<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
     security(("bearer" = [])), responses(super::validate::Verdicts))]
 #[expect(dead_code, reason = "the same handler as GET; this describes it")]
 fn validate_post() {}
+
+/// Ask what uploads can do
+///
+/// Without a token.
+#[utoipa::path(options, path = "/api/uploads", operation_id = "upload_options", tag = "uploads", responses(
+    (status = 204, description = "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size`, `Tus-Checksum-Algorithm`"),
+))]
+#[expect(dead_code, reason = "`uploads::options` answers it; this describes it")]
+fn upload_options() {}
+
+/// Ask what an upload can do
+///
+/// The same as for all of them, whether there is this one or not.
+#[utoipa::path(options, path = "/api/uploads/{id}", operation_id = "one_upload_options", tag = "uploads", params(
+    ("id" = String, Path, description = "From the `Location` that POST gave"),
+), responses(
+    (status = 204, description = "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size`, `Tus-Checksum-Algorithm`"),
+))]
+#[expect(dead_code, reason = "`uploads::options` answers it; this describes it")]
+fn one_upload_options() {}
 
 /// Counts and durations
 ///

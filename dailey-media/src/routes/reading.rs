@@ -31,6 +31,8 @@ const MAX_LOOKS: usize = 8;
     ("download" = Option<String>, Query, description = "Save it, under this name if there is one"),
     ("If-None-Match" = Option<String>, Header, description = "RFC 9110 13.1.2"),
     ("If-Match" = Option<String>, Header, description = "RFC 9110 13.1.1"),
+    ("If-Modified-Since" = Option<String>, Header, description = "RFC 9110 13.1.3: an HTTP date; ignored beside `If-None-Match`"),
+    ("If-Unmodified-Since" = Option<String>, Header, description = "RFC 9110 13.1.4: an HTTP date; ignored beside `If-Match`"),
     ("Range" = Option<String>, Header, description = "RFC 9110 14.2"),
     ("If-Range" = Option<String>, Header, description = "RFC 9110 13.1.5"),
 ), responses(
@@ -166,6 +168,8 @@ async fn several(
     ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
     ("If-None-Match" = Option<String>, Header, description = "RFC 9110 13.1.2"),
     ("If-Match" = Option<String>, Header, description = "RFC 9110 13.1.1"),
+    ("If-Modified-Since" = Option<String>, Header, description = "RFC 9110 13.1.3: an HTTP date; ignored beside `If-None-Match`"),
+    ("If-Unmodified-Since" = Option<String>, Header, description = "RFC 9110 13.1.4: an HTTP date; ignored beside `If-Match`"),
 ), responses(
     Refusals,
     (status = 200, description = "It is there; its headers"),

@@ -10,7 +10,7 @@ use testbed::schema::holds;
 use crate::service::{Service, header, json as body};
 
 /// The routes as they were agreed on.
-const ROUTES: [&str; 23] = [
+const ROUTES: [&str; 25] = [
     "DELETE /api/media/{key}",
     "DELETE /api/uploads/{id}",
     "GET /api/auth/validate",
@@ -24,6 +24,8 @@ const ROUTES: [&str; 23] = [
     "HEAD /api/links/{key}",
     "HEAD /api/media/{key}",
     "HEAD /api/uploads/{id}",
+    "OPTIONS /api/uploads",
+    "OPTIONS /api/uploads/{id}",
     "PATCH /api/uploads/{id}",
     "POST /api/auth/validate",
     "POST /api/media-ops/copy",
@@ -72,6 +74,37 @@ async fn the_document_names_every_route_and_each_of_them_is_there() {
     let copy = &document["components"]["schemas"]["CopyOrMove"];
     assert_eq!(copy["required"], json!(["from", "to"]));
     assert_eq!(copy["additionalProperties"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_names_the_headers_that_a_route_heeds() {
+    let service = Service::start().await;
+    let document = document(&service).await;
+    let conditions = [
+        "If-Match",
+        "If-None-Match",
+        "If-Modified-Since",
+        "If-Unmodified-Since",
+    ];
+    let once = ["Idempotency-Key"];
+    for (method, path, headers) in [
+        ("get", "/api/media/{key}", &conditions[..]),
+        ("head", "/api/media/{key}", &conditions),
+        ("post", "/api/media-ops/copy", &once),
+        ("post", "/api/media-ops/delete", &once),
+        ("post", "/api/media-ops/move", &once),
+        ("post", "/api/media-ops/presign", &once),
+        ("post", "/api/uploads", &once),
+    ] {
+        let parameters = document["paths"][path][method]["parameters"].as_array();
+        for name in headers {
+            let mut optional = parameters.into_iter().flatten().filter(|one| {
+                one["in"] == "header" && one["required"] == false && one["schema"].is_object()
+            });
+            let named = optional.any(|one| one["name"] == *name);
+            assert!(named, "{name} at {method} {path}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
