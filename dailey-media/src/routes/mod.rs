@@ -23,7 +23,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use dailey_http::Problem;
 use dailey_http::metrics::Metrics;
-use http::{StatusCode, Uri};
+use http::{HeaderName, HeaderValue, StatusCode, Uri};
 
 use crate::access::Access;
 use crate::changes::Changes;
@@ -143,6 +143,16 @@ fn resumable(app: &App) -> Router<App> {
                 .options(uploads::options),
         )
         .route_layer(axum::middleware::from_fn(uploads::versioned))
+        .method_not_allowed_fallback(no_such_method)
+}
+
+/// Tells the version as every answer about uploads does, and does not ask for it.
+async fn no_such_method() -> Problem {
+    let problem = dailey_http::problem::method_not_allowed().await;
+    problem.header(
+        HeaderName::from_static("tus-resumable"),
+        HeaderValue::from_static("1.0.0"),
+    )
 }
 
 /// The POSTs that change something or give something away.

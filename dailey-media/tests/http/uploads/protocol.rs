@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use super::{metadata, pattern};
-use crate::service::{ORIGIN, Service, header, json};
+use crate::service::{ORIGIN, Service, header, json, problem};
 
 const FIVE_GIB: &str = "5368709120";
 
@@ -28,6 +28,26 @@ async fn options_tells_what_is_offered_to_anybody() {
         ] {
             assert_eq!(header(&options, name), value, "{name} of {path}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_there_is_not_is_refused_in_the_protocols_version() {
+    let service = Service::start().await;
+    for (path, allowed) in [
+        ("/api/uploads", "POST,OPTIONS"),
+        (
+            "/api/uploads/0123456789abcdef0123456789abcdef",
+            "HEAD,PATCH,DELETE,POST,OPTIONS",
+        ),
+    ] {
+        let refused = service.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(header(&refused, "tus-resumable"), "1.0.0", "{path}");
+        assert_eq!(header(&refused, "allow"), allowed);
+        assert_eq!(
+            problem(refused).await,
+            (405, "method_not_allowed".to_owned())
+        );
     }
 }
 
