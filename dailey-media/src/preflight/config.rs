@@ -1,6 +1,8 @@
 //! Settings, and the port that follows from them.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use dailey_auth::Environment;
 use tokio::net::TcpSocket;
@@ -32,6 +34,14 @@ pub(super) async fn settings(draft: &Draft) -> Outcome {
             Err(_) => reasons.push("AUDIT_LOG_FILE: opening it ended unexpectedly".into()),
         }
     }
+    if let Some(path) = draft.jwks_snapshot.clone() {
+        let check = move || has_folder(&path);
+        match tokio::task::spawn_blocking(check).await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => reasons.push(reason),
+            Err(_) => reasons.push("JWKS_SNAPSHOT_FILE: its folder cannot be looked at".into()),
+        }
+    }
     if reasons.is_empty() {
         return Outcome::Proven("every setting can be used".into());
     }
@@ -39,6 +49,22 @@ pub(super) async fn settings(draft: &Draft) -> Outcome {
         reasons.join("; "),
         "change what is named here; `dailey-media --help` lists every key",
     )
+}
+
+/// Whether the snapshot may be written one day: there need be none yet, and keys are taken without it.
+fn has_folder(snapshot: &Path) -> Result<(), String> {
+    let folder = snapshot.parent();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let reason = match fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => "it is not a folder".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let folder = folder.display();
+    Err(format!(
+        "JWKS_SNAPSHOT_FILE: cannot use the folder {folder}: {reason}"
+    ))
 }
 
 /// `port`: the right one, and free. Never listens: nobody may connect before the checks are done.

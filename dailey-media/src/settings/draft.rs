@@ -29,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) link_secret: Option<LinkSecret>,
     pub(crate) frontend_env_file: Option<PathBuf>,
     pub(crate) audit_log: Option<PathBuf>,
+    /// `verifier` has it, too, and does not tell.
+    pub(crate) jwks_snapshot: Option<PathBuf>,
     origins: Option<Origins>,
     trusted_proxies: Option<TrustedProxies>,
     public_origin: Option<PublicOrigin>,
@@ -80,6 +82,7 @@ impl Draft {
             link_secret,
             frontend_env_file: settings::text(lookup, "FRONTEND_ENV_FILE").map(PathBuf::from),
             audit_log: settings::text(lookup, "AUDIT_LOG_FILE").map(PathBuf::from),
+            jwks_snapshot: settings::text(lookup, "JWKS_SNAPSHOT_FILE").map(PathBuf::from),
             origins,
             trusted_proxies,
             public_origin,

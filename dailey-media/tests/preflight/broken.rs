@@ -343,6 +343,19 @@ async fn an_audit_log_that_cannot_be_opened_is_named_by_config() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_could_never_be_written_is_named_by_config() {
+    names("config", "JWKS_SNAPSHOT_FILE: cannot use", |ground| {
+        ground.set("JWKS_SNAPSHOT_FILE", "nowhere/jwks.json");
+    })
+    .await;
+    names("config", "it is not a folder", |ground| {
+        write(&ground.path("file"), "");
+        ground.set("JWKS_SNAPSHOT_FILE", "file/jwks.json");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_tried_has_failed_and_says_what_to_look_at() {
     let report = broken(|ground| {
         write(&ground.path("dailey-media.toml"), "[storage]\nroot = 'a'\n");
