@@ -24,6 +24,12 @@ use crate::storage::LinkMethod;
     ("sub" = String, Query, description = "As the link has it"),
     ("expires" = u64, Query, description = "Seconds since 1970, as the link has it"),
     ("signature" = String, Query, description = "As the link has it"),
+    ("If-None-Match" = Option<String>, Header, description = "RFC 9110 13.1.2"),
+    ("If-Match" = Option<String>, Header, description = "RFC 9110 13.1.1"),
+    ("If-Modified-Since" = Option<String>, Header, description = "RFC 9110 13.1.3: an HTTP date; ignored beside `If-None-Match`"),
+    ("If-Unmodified-Since" = Option<String>, Header, description = "RFC 9110 13.1.4: an HTTP date; ignored beside `If-Match`"),
+    ("Range" = Option<String>, Header, description = "RFC 9110 14.2"),
+    ("If-Range" = Option<String>, Header, description = "RFC 9110 13.1.5"),
 ), responses(
     LinkRefusals,
     (status = 200, description = "The object", content_type = "application/octet-stream", body = Vec<u8>),
@@ -50,6 +56,10 @@ pub(super) async fn get(
     ("sub" = String, Query, description = "As the link has it"),
     ("expires" = u64, Query, description = "Seconds since 1970, as the link has it"),
     ("signature" = String, Query, description = "As the link has it"),
+    ("If-None-Match" = Option<String>, Header, description = "RFC 9110 13.1.2"),
+    ("If-Match" = Option<String>, Header, description = "RFC 9110 13.1.1"),
+    ("If-Modified-Since" = Option<String>, Header, description = "RFC 9110 13.1.3: an HTTP date; ignored beside `If-None-Match`"),
+    ("If-Unmodified-Since" = Option<String>, Header, description = "RFC 9110 13.1.4: an HTTP date; ignored beside `If-Match`"),
 ), responses(
     LinkRefusals,
     (status = 200, description = "It is there; its headers"),

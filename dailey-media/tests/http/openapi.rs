@@ -90,6 +90,9 @@ async fn the_document_names_the_headers_that_a_route_heeds() {
     for (method, path, headers) in [
         ("get", "/api/media/{key}", &conditions[..]),
         ("head", "/api/media/{key}", &conditions),
+        ("get", "/api/links/{key}", &conditions),
+        ("get", "/api/links/{key}", &["Range", "If-Range"]),
+        ("head", "/api/links/{key}", &conditions),
         ("post", "/api/media-ops/copy", &once),
         ("post", "/api/media-ops/delete", &once),
         ("post", "/api/media-ops/move", &once),
