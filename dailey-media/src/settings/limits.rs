@@ -203,10 +203,11 @@ mod tests {
                 (key, rest.split_once(" | ").unwrap().0)
             })
             .collect();
-        let toml: String = rows
+        let lines: Vec<String> = rows
             .iter()
-            .map(|(key, value)| format!("{key} = {value}\n"))
+            .map(|(key, value)| format!("{key} = {value}"))
             .collect();
+        let toml = lines.join("\n");
         assert_eq!(toml::from_str(&toml), Ok(Limits::default()), "{toml}");
         // What is not on the page would have its default all the same.
         let fields = format!("{:?}", Limits::default()).matches(": ").count();
