@@ -147,10 +147,11 @@ async fn answer(
         .clone()
         .observed(async {
             let early = stack.edge.refusal(&parts, proto);
-            match early.or_else(|| stack.cors.preflight(&parts)) {
-                Some(early) => early,
-                None => catch_panic(routes.call(Request::from_parts(parts, body))).await,
+            if let Some(early) = early.or_else(|| stack.cors.preflight(&parts)) {
+                return early;
             }
+            let request = Request::from_parts(parts, body);
+            catch_panic(async { routes.call(request).await }).await
         })
         .await;
 

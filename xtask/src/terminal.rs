@@ -107,6 +107,19 @@ pub(crate) fn spoken(time: Duration) -> String {
     }
 }
 
+/// `1234567` as people read it: `1 234 567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Text moved to the right, each line of it.
 pub(crate) fn indented(text: &str) -> String {
     text.lines()
@@ -130,6 +143,18 @@ mod tests {
             (125_000, "2 min 05 s"),
         ] {
             assert_eq!(spoken(Duration::from_millis(millis)), said);
+        }
+    }
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1 000"),
+            (1_234_567, "1 234 567"),
+        ] {
+            assert_eq!(grouped(number), text);
         }
     }
 }

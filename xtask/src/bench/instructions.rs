@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::terminal::grouped;
+
 /// Its name, and that of the feature which builds it.
 pub(super) const NAME: &str = "instructions";
 
@@ -132,19 +134,6 @@ fn written(results: &str) -> HashMap<&str, u64> {
 fn instructions_of(rows: &[Row], name: &str) -> Option<u64> {
     let mut rows = rows.iter().filter(|row| row.name == name);
     rows.next().map(|row| row.instructions)
-}
-
-/// `295437` as `295 437`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A ratio with three digits behind the point.

@@ -16,7 +16,7 @@ use self::running::{Ended, Running, Target};
 use crate::process::Run;
 use crate::setup;
 use crate::stop::{Interrupt, Outcome, Stop, failed};
-use crate::terminal::{Terminal, spoken};
+use crate::terminal::{Terminal, grouped, spoken};
 use crate::workspace::{Workspace, without_cargo_run};
 
 /// A build from nothing; where it hangs instead.
@@ -258,34 +258,4 @@ fn complaint(ended: &[Ended]) -> Option<Stop> {
         ))
         .with_log(&first.log),
     )
-}
-
-/// `1234567` as people read it.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn large_numbers_are_grouped() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1 000"),
-            (1_234_567, "1 234 567"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 }

@@ -171,7 +171,9 @@ async fn a_reader_sees_an_object_as_it_was_or_as_it_is_and_never_a_mix() {
             }
         }
         for reader in readers {
-            for (digest, body) in reader.await.unwrap() {
+            let seen = reader.await.unwrap();
+            assert!(!seen.is_empty(), "it was never there");
+            for (digest, body) in seen {
                 let of_body = versions.iter().position(|version| body == *version);
                 let of_body = of_body.expect("bytes of two versions");
                 let of_head = digests.iter().position(|one| *one == digest);
