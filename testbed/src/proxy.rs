@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How often a connection looks at what the test wants.
@@ -21,7 +21,7 @@ pub enum Traffic {
     /// What a request of this method with this text in its first line asks is done, but the
     /// connection is cut before the answer comes.
     LosesAnswersTo(&'static str, &'static str),
-    /// An answer stalls after so many bytes on its connection.
+    /// What a connection answers from now on stalls after so many bytes.
     StallsAfter(u64),
     /// The server never hears of `If-Match` and `If-None-Match`.
     WithoutConditions,
@@ -39,8 +39,18 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     target: u16,
-    traffic: Mutex<Traffic>,
+    wish: Mutex<Wish>,
     ended: AtomicBool,
+}
+
+/// What the test wants now.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    traffic: Traffic,
+    /// How many wishes came before.
+    number: u64,
+    /// Whether more of an answer waits than may pass.
+    has_stalled: bool,
 }
 
 impl Proxy {
@@ -51,7 +61,11 @@ impl Proxy {
         listener.set_nonblocking(true)?;
         let shared = Arc::new(Shared {
             target,
-            traffic: Mutex::new(Traffic::Flows),
+            wish: Mutex::new(Wish {
+                traffic: Traffic::Flows,
+                number: 0,
+                has_stalled: false,
+            }),
             ended: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -66,11 +80,17 @@ impl Proxy {
 
     /// From now on, for open connections as well.
     pub fn set(&self, traffic: Traffic) {
-        *self
-            .shared
-            .traffic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = traffic;
+        let mut wish = self.shared.lock();
+        *wish = Wish {
+            traffic,
+            number: wish.number + 1,
+            has_stalled: false,
+        };
+    }
+
+    /// Whether an answer has come to where it stalls, since the traffic was set.
+    pub fn has_stalled(&self) -> bool {
+        self.shared.lock().has_stalled
     }
 }
 
@@ -81,8 +101,14 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn traffic(&self) -> Traffic {
-        *self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Wish> {
+        self.wish.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer waits that the wish of this number holds back.
+    fn note_stall(&self, number: u64) {
+        let mut wish = self.lock();
+        wish.has_stalled |= wish.number == number;
     }
 
     fn has_ended(&self) -> bool {
@@ -101,7 +127,7 @@ impl Shared {
     }
 
     fn connection(self: &Arc<Self>, client: &TcpStream) {
-        if self.traffic() == Traffic::Breaks {
+        if self.lock().traffic == Traffic::Breaks {
             return;
         }
         let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.target)) else {
@@ -129,10 +155,14 @@ impl Shared {
     ) {
         let _ = from.set_nonblocking(false);
         let _ = from.set_read_timeout(Some(POLL));
-        let mut passed = 0_u64;
+        let (mut number, mut passed) = (0, 0_u64);
         let mut piece = vec![0; 64 * 1024];
         while !self.has_ended() {
-            let traffic = self.traffic();
+            let wish = *self.lock();
+            let traffic = wish.traffic;
+            if wish.number != number {
+                (number, passed) = (wish.number, 0);
+            }
             let answers = direction == Direction::Answers;
             match traffic {
                 Traffic::Breaks => break,
@@ -141,6 +171,9 @@ impl Shared {
                     continue;
                 }
                 Traffic::StallsAfter(bytes) if answers && passed >= bytes => {
+                    if from.peek(&mut [0]).is_ok_and(|waiting| waiting > 0) {
+                        self.note_stall(number);
+                    }
                     std::thread::sleep(POLL);
                     continue;
                 }
