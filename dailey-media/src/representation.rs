@@ -43,26 +43,25 @@ impl Download {
     }
 }
 
-/// What tells an object's state and how to ask for it: in every answer about one that is there,
-/// refusals as well.
-pub(crate) fn state_headers(object: &Object) -> [(HeaderName, HeaderValue); 3] {
+/// What tells an object's state and how to ask for it: in every answer about one that is there. In a
+/// refusal, too, all of it is the object's, not the problem's: who was refused learns what is there now.
+pub(crate) fn state_headers(object: &Object) -> [(HeaderName, HeaderValue); 4] {
     let modified = httpdate::fmt_http_date(object.modified());
     [
         (header::ETAG, ascii(&object.validators().etag)),
         (header::LAST_MODIFIED, ascii(&modified)),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+        (REPR_DIGEST, ascii(&object.sha256.to_field())),
     ]
 }
 
 /// Enough for all headers of an answer, so that their map never grows.
 const MANY: usize = 40;
 
-/// Headers of 200, 206 and 304 alike. `Repr-Digest` is here and not in refusals, where it would
-/// speak of the problem in the body (RFC 9530 appendix B, error responses).
+/// Headers of 200, 206 and 304 alike.
 pub(crate) fn cache_headers(object: &Object) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(MANY);
     headers.extend(state_headers(object));
-    headers.insert(REPR_DIGEST, ascii(&object.sha256.to_field()));
     headers.insert(
         header::CACHE_CONTROL,
         ascii(&cache_control(object.description.cache_control.as_deref())),

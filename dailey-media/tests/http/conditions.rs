@@ -149,13 +149,11 @@ async fn a_refusal_tells_the_state_of_the_object_that_is_there() {
             .header(name, value);
         let got = got.send().await.unwrap();
         assert_eq!(got.status(), status, "{method} {name}");
-        // A digest in a refusal would be the problem's own.
-        let digest = if status == 304 { &*digest } else { "" };
         for (name, expected) in [
             ("etag", &*etag),
             ("last-modified", &modified),
             ("accept-ranges", "bytes"),
-            ("repr-digest", digest),
+            ("repr-digest", &digest),
         ] {
             assert_eq!(header(&got, name), expected, "{name} of {method} {status}");
         }

@@ -33,7 +33,7 @@ impl Part {
 }
 
 /// All of them.
-pub(super) const PARTS: [Part; 14] = [
+pub(super) const PARTS: [Part; 15] = [
     Part {
         name: "prerequisites",
         what: "looks for what must be on the machine already",
@@ -87,6 +87,12 @@ pub(super) const PARTS: [Part; 14] = [
         what: "dailey-auth without default features: builds, with no runtime and no HTTP client in its graph",
         smallest: Selection::Unit,
         run: features,
+    },
+    Part {
+        name: "workspaces beside",
+        what: "fuzz and benches/peers: lock files as ours want them; what measures the peers compiles",
+        smallest: Selection::All,
+        run: workspaces_beside,
     },
     Part {
         name: "packages",
@@ -285,6 +291,26 @@ fn features(bench: &Bench<'_>) -> Outcome<Result> {
     Ok(Result::passed(
         "dailey-auth builds bare, without tokio, reqwest, hyper",
     ))
+}
+
+/// Nothing else builds the peers, and nothing else holds either lock file.
+fn workspaces_beside(bench: &Bench<'_>) -> Outcome<Result> {
+    let manifest = |folder: &str| bench.workspace.root().join(folder).join("Cargo.toml");
+    for folder in ["fuzz", "benches/peers"] {
+        let mut command = bench.workspace.cargo();
+        command
+            .args(["update", "--workspace", "--locked", "--manifest-path"])
+            .arg(manifest(folder));
+        run_to_success(bench, "workspaces beside", command)?;
+    }
+    let mut command = bench.workspace.cargo();
+    command
+        .args(["check", "--quiet", "--locked", "--manifest-path"])
+        .arg(manifest("benches/peers"))
+        .arg("--target-dir")
+        .arg(bench.workspace.testbed("bench-peers")?);
+    run_to_success(bench, "workspaces beside", command)?;
+    Ok(Result::passed("locked, and the peers compile"))
 }
 
 fn tests(bench: &Bench<'_>) -> Outcome<Result> {
