@@ -2,7 +2,7 @@
 //! does to its issuer. `cargo xtask bench` builds it, and runs it with its parts set up.
 //!
 //! ```text
-//! peers measure REPORT_FOLDER NODE_FOLDER PYTHON ROUNDS
+//! peers measure SECTION NODE_FOLDER PYTHON ROUNDS
 //! peers speak aws_lc_rs|rust_crypto HOUSE      one side of the protocol in `speaker.rs`
 //! ```
 
@@ -31,15 +31,15 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["speak", backend, house] => speak::speak(backend, house.as_ref()),
-        ["measure", out, node, python, rounds] if rounds.parse::<usize>().is_ok() => {
+        ["measure", section, node, python, rounds] if rounds.parse::<usize>().is_ok() => {
             let parts = Parts {
                 node: node.into(),
                 python: python.into(),
             };
-            measure(out.as_ref(), &parts, rounds.parse().unwrap_or(1));
+            measure(section.as_ref(), &parts, rounds.parse().unwrap_or(1));
         }
         _ => {
-            eprintln!("usage: peers measure REPORT_FOLDER NODE_FOLDER PYTHON ROUNDS");
+            eprintln!("usage: peers measure SECTION NODE_FOLDER PYTHON ROUNDS");
             return ExitCode::from(64);
         }
     }
@@ -88,7 +88,7 @@ impl Parts {
     }
 }
 
-fn measure(out: &Path, parts: &Parts, rounds: usize) {
+fn measure(section: &Path, parts: &Parts, rounds: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     let say = |what: &str| eprintln!("{what}");
@@ -133,8 +133,7 @@ fn measure(out: &Path, parts: &Parts, rounds: usize) {
         verdicts,
         behaviour,
     };
-    println!("{}", report.write(out));
-    println!("{}", out.join("index.html").display());
+    println!("{}", report.write(section));
 }
 
 /// What figures depend on.

@@ -1,4 +1,4 @@
-//! What was measured, as text for a terminal and as a page with plots, `index.html`.
+//! What was measured, as text for a terminal and as a section of the report's page, with plots.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -23,12 +23,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// Writes `report.json` and `index.html`, and gives the text.
-    pub fn write(&self, folder: &Path) -> String {
-        std::fs::create_dir_all(folder).expect("a folder for the report");
+    /// Writes the section, and the same as JSON beside it; returns the text.
+    pub fn write(&self, section: &Path) -> String {
         let json = serde_json::to_string_pretty(self).expect("plain data");
-        std::fs::write(folder.join("report.json"), json).expect("a writable folder");
-        std::fs::write(folder.join("index.html"), self.page()).expect("a writable folder");
+        std::fs::write(section.with_extension("json"), json).expect("a writable folder");
+        std::fs::write(section, self.section()).expect("a writable folder");
         self.text()
     }
 
@@ -64,14 +63,8 @@ impl Report {
         text
     }
 
-    fn page(&self) -> String {
-        let mut page = String::from(
-            "<!doctype html><meta charset=utf-8><title>dailey: verifiers side by side</title>\
-             <style>body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}\
-             td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}\
-             td:first-child,th:first-child{text-align:left}svg text{font:12px sans-serif}</style>\
-             <h1>Verifiers side by side</h1>",
-        );
+    fn section(&self) -> String {
+        let mut page = String::new();
         let _ = write!(
             page,
             "<p>{}</p>",
@@ -85,7 +78,7 @@ impl Report {
         for (table, plot) in self.tables().iter().zip(plots) {
             let _ = write!(
                 page,
-                "<h2>{}</h2><p>{}</p>{plot}<table><tr>",
+                "<h3>{}</h3><p>{}</p>{plot}<table><tr>",
                 escaped(table.title),
                 escaped(&table.note)
             );

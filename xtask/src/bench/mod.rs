@@ -2,6 +2,7 @@
 //! (`benches/peers`), and instructions where valgrind is there, all with one command.
 
 mod instructions;
+mod page;
 
 use std::env;
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use self::page::Page;
 use crate::process::Run;
 use crate::services::{CORE, MEDIA};
 use crate::setup;
@@ -38,12 +40,16 @@ pub(crate) fn run(
     interrupt: &Interrupt,
     only: Option<&str>,
 ) -> ExitCode {
-    let bench = Bench {
-        workspace,
-        terminal,
-        interrupt,
-    };
-    match bench.run(only) {
+    let run = Page::of(workspace).and_then(|page| {
+        let bench = Bench {
+            workspace,
+            terminal,
+            interrupt,
+            page,
+        };
+        bench.run(only)
+    });
+    match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => stop.report(terminal),
     }
@@ -53,11 +59,16 @@ struct Bench<'a> {
     workspace: &'a Workspace,
     terminal: &'a Terminal,
     interrupt: &'a Interrupt,
+    page: Page,
+}
+
+/// All, in the order in which they run.
+fn all() -> impl Iterator<Item = &'static str> {
+    OURS.into_iter().chain([PEERS, instructions::NAME])
 }
 
 impl Bench<'_> {
     fn run(&self, only: Option<&str>) -> Outcome<()> {
-        let all = || OURS.into_iter().chain([PEERS, instructions::NAME]);
         if let Some(only) = only
             && !all().any(|name| name == only)
         {
@@ -92,16 +103,17 @@ impl Bench<'_> {
         for name in OURS.into_iter().filter(|name| chosen(name)) {
             let mut command = self.workspace.cargo();
             command.args(["bench", "--quiet", "--package", "benches", "--bench", name]);
-            self.show(name, command)?;
+            let printed = self.show(name, command)?;
+            self.page.keep(name, &page::of_text(&printed))?;
         }
         if let Some(command) = peers {
             self.show(PEERS, command)?;
         }
         // Last, since it may fail where all the others have something to show.
-        match instructions {
-            Some(command) => self.count(command),
-            None => Ok(()),
-        }
+        let counted = instructions.map_or(Ok(()), |command| self.count(command));
+        let page = self.page.write(all())?;
+        self.terminal.line(&page.display().to_string());
+        counted
     }
 
     /// What counts instructions, with everything that it needs; nothing where valgrind is missing and
@@ -147,7 +159,10 @@ impl Bench<'_> {
         self.must_succeed(instructions::NAME, command, &log)?;
         let rows = instructions::rows(&std::fs::read_to_string(&log).unwrap_or_default());
         self.terminal.line(&self.terminal.bold(instructions::NAME));
-        self.terminal.line(&instructions::table(&rows));
+        let table = instructions::table(&rows);
+        self.terminal.line(&table);
+        self.page
+            .keep(instructions::NAME, &page::of_table(&table))?;
         let results = self.workspace.root().join(instructions::RESULTS);
         let results = std::fs::read_to_string(results)
             .map_err(|error| failed(format!("cannot read {}", instructions::RESULTS), error))?;
@@ -175,7 +190,7 @@ impl Bench<'_> {
         without_cargo_run(&mut command);
         command
             .arg("measure")
-            .arg(self.workspace.root().join("target/bench-report"))
+            .arg(self.page.section(PEERS))
             .arg(node)
             .arg(python.get_program())
             .arg(ROUNDS)
@@ -188,14 +203,14 @@ impl Bench<'_> {
         self.must_succeed(name, command, &log)
     }
 
-    /// Runs it and shows what it printed.
-    fn show(&self, name: &str, command: Command) -> Outcome<()> {
+    /// Runs it; shows and returns what it printed.
+    fn show(&self, name: &str, command: Command) -> Outcome<String> {
         let log = self.log(name)?;
         self.must_succeed(name, command, &log)?;
         let printed = std::fs::read_to_string(&log).unwrap_or_default();
         self.terminal.line(&self.terminal.bold(name));
         self.terminal.line(&printed);
-        Ok(())
+        Ok(printed)
     }
 
     fn must_succeed(&self, name: &str, command: Command, log: &Path) -> Outcome<()> {
