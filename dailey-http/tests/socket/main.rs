@@ -3,6 +3,8 @@
 // An unwrap in a test's helper is a failed test.
 #![allow(clippy::unwrap_used)]
 
+mod connections;
+mod edge;
 mod hostile;
-mod promises;
 mod server;
+mod stack;
