@@ -50,12 +50,15 @@ fn one_client_is_held_back_and_others_are_not() {
         let _core = Recorder::start(world, 4000, Manner::Answers);
         let passed = |counts: &BTreeMap<u16, usize>| counts.get(&200).copied().unwrap_or_default();
         // A burst of 100 and 50 a second; an IPv6 client is its network of 64 bits.
-        let counts = count(&edge, 900, "/", |number| {
-            format!("2001:db8:1:2::{number:x}")
-        });
-        assert_eq!(counts.values().sum::<usize>(), 900, "{counts:?}");
-        assert!((101..900).contains(&passed(&counts)), "{counts:?}");
-        assert_eq!(counts.keys().collect::<Vec<_>>(), [&200, &429]);
+        for network in ["2001:db8:1:2::", "2001:db8:5::1:2:"] {
+            let counts = count(&edge, 900, "/", |number| format!("{network}{number:x}"));
+            assert_eq!(counts.values().sum::<usize>(), 900, "{counts:?}");
+            assert!(
+                (101..900).contains(&passed(&counts)),
+                "{network}: {counts:?}"
+            );
+            assert_eq!(counts.keys().collect::<Vec<_>>(), [&200, &429]);
+        }
         for other in ["2001:db8:1:3::1", "192.0.2.1"] {
             assert_eq!(passed(&count(&edge, 50, "/", |_| other.to_owned())), 50);
         }
