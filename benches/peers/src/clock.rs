@@ -3,6 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Names the file that the preloaded clock reads.
+const CLOCK_FILE: &str = "CLOCK_FILE";
+
+/// Whether this program was started with a clock that is turned.
+pub fn is_turned() -> bool {
+    std::env::var_os(CLOCK_FILE).is_some()
+}
+
 /// Turns the clock of every program that was started with it.
 pub struct Clock {
     library: PathBuf,
@@ -33,7 +41,7 @@ impl Clock {
     pub fn preload(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", &self.library)
-            .env("CLOCK_FILE", &self.file);
+            .env(CLOCK_FILE, &self.file);
     }
 
     /// All clocks are so many seconds ahead.

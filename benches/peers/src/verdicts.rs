@@ -24,6 +24,13 @@ pub struct Verdicts {
     pub examples: Vec<String>,
 }
 
+impl Verdicts {
+    /// How many are not as the corpus says.
+    pub fn wrong(&self) -> usize {
+        self.accepted_wrongly + self.refused_wrongly + self.panics
+    }
+}
+
 pub fn judge(speakers: &mut [Speaker], corpus: &Corpus, folder: &Path) -> Vec<Verdicts> {
     let tokens: Vec<&str> = corpus.rows.iter().map(|row| row.token.as_str()).collect();
     let file = folder.join("corpus.json");
