@@ -16,10 +16,11 @@ use crate::failure::failed;
 use crate::key::Space;
 use crate::key_locks::KeyLocks;
 use crate::preconditions::Preconditions;
-use crate::quota::{Claim, Hold, Quotas};
+use crate::quota::{Amount, Claim, Hold, Quotas};
 use crate::storage::{
     Copied, Deletion, Location, Object, Replaced, Storage, StorageError, copy_object,
 };
+use crate::upload_slots::Slot;
 
 /// Seconds after which a client may ask again while what is stored is being counted.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -83,19 +84,22 @@ impl Changes {
         self.0.quotas.release(space, id);
     }
 
-    /// Copies the object at `from` to `to`, in one space.
+    /// Copies the object at `from` to `to`, in one space. Its bytes pass through like a body's: they have a
+    /// place among all bodies.
     pub(crate) async fn copy(
         &self,
         from: Location,
         to: Location,
         conditions: Preconditions,
+        slot: Slot,
     ) -> Result<Copied, Problem> {
         let inner = Arc::clone(&self.0);
         to_the_end(async move {
+            let _slot = slot;
             inner.ready().await?;
             let mut claim = inner.quotas.begin(&to.space).await.map_err(refused)?;
             let _changing = inner.locks.change(&[&from, &to]).await;
-            let mut old = 0;
+            let mut old = Amount::NOTHING;
             if claim.counts() {
                 let Some(source) = inner.storage.stat(&from).await.map_err(failed)? else {
                     return Ok(Copied::SourceAbsent);
@@ -104,8 +108,8 @@ impl Changes {
                 if !conditions.allow_change(current.as_ref().map(Object::validators).as_ref()) {
                     return Ok(Copied::TargetExists);
                 }
-                old = current.map_or(0, |object| object.size);
-                let more = source.size.saturating_sub(old);
+                old = Amount::of(current.as_ref());
+                let more = Amount::of(Some(&source)).beyond(old);
                 claim.cover(more).map_err(exceeded)?;
             }
             let change = Change {
@@ -128,13 +132,15 @@ impl Changes {
         from: Location,
         to: Location,
         conditions: Preconditions,
+        slot: Slot,
     ) -> Result<Moved, Problem> {
         let inner = Arc::clone(&self.0);
         to_the_end(async move {
+            let _slot = slot;
             inner.ready().await?;
             let mut claim = inner.quotas.begin(&to.space).await.map_err(refused)?;
             let _changing = inner.locks.change(&[&from, &to]).await;
-            let old = inner.size(&to, &claim).await?;
+            let old = inner.amount(&to, &claim).await?;
             // Nothing is claimed: in the end there is no more than before.
             let change = Change {
                 action: Action::Move,
@@ -156,7 +162,7 @@ impl Changes {
             };
             let still = Preconditions::still(&source.validators());
             match inner
-                .removed(&from, &still, &mut claim, source.size)
+                .removed(&from, &still, &mut claim, Amount::of(Some(&source)))
                 .await?
             {
                 Deletion::Deleted => Ok(Moved::Done { object, replaced }),
@@ -165,7 +171,8 @@ impl Changes {
                 Deletion::Absent => {
                     if replaced == Replaced::Nothing {
                         let still = Preconditions::still(&object.validators());
-                        inner.removed(&to, &still, &mut claim, object.size).await?;
+                        let copy = Amount::of(Some(&object));
+                        inner.removed(&to, &still, &mut claim, copy).await?;
                     }
                     Ok(Moved::SourceAbsent)
                 }
@@ -187,7 +194,7 @@ impl Changes {
             let claim = inner.quotas.begin_removal(&at.space).await;
             let mut claim = claim.map_err(refused)?;
             let _changing = inner.locks.change(&[&at]).await;
-            let old = inner.size(&at, &claim).await?;
+            let old = inner.amount(&at, &claim).await?;
             inner.removed(&at, &conditions, &mut claim, old).await
         })
         .await
@@ -201,7 +208,7 @@ impl Inner {
         from: &Location,
         conditions: Preconditions,
         claim: &mut Claim,
-        old: u64,
+        old: Amount,
     ) -> Result<Copied, Problem> {
         match copy_object(&*self.storage, from, change.at, conditions).await {
             Ok(copied) => {
@@ -209,7 +216,7 @@ impl Inner {
                     object, replaced, ..
                 } = &copied
                 {
-                    claim.stored(object.size, old);
+                    claim.stored(Amount::of(Some(object)), old);
                     self.stored(change, object, *replaced).await?;
                 }
                 Ok(copied)
@@ -226,7 +233,7 @@ impl Inner {
         at: &Location,
         conditions: &Preconditions,
         claim: &mut Claim,
-        old: u64,
+        old: Amount,
     ) -> Result<Deletion, Problem> {
         let change = Change {
             action: Action::Delete,
@@ -237,7 +244,7 @@ impl Inner {
         match self.storage.delete(at, conditions).await {
             Ok(deletion) => {
                 if deletion == Deletion::Deleted {
-                    claim.stored(0, old);
+                    claim.stored(Amount::NOTHING, old);
                     self.note(change.entry(Outcome::Deleted, None)).await?;
                 }
                 Ok(deletion)
@@ -280,23 +287,23 @@ impl Inner {
     }
 
     /// After a failure that may have changed the object or not.
-    async fn half_done(&self, change: Change<'_>, claim: &mut Claim, old: u64) {
+    async fn half_done(&self, change: Change<'_>, claim: &mut Claim, old: Amount) {
         // The failure is told already.
         let _ = self.note(change.entry(Outcome::Unknown, None)).await;
         if claim.counts()
             && let Ok(current) = self.current(change.at).await
         {
-            claim.stored(current.map_or(0, |object| object.size), old);
+            claim.stored(Amount::of(current.as_ref()), old);
         }
     }
 
-    /// Bytes of the object at `at`, where anybody counts them.
-    async fn size(&self, at: &Location, claim: &Claim) -> Result<u64, Problem> {
+    /// What stands at `at`, where anybody counts it.
+    async fn amount(&self, at: &Location, claim: &Claim) -> Result<Amount, Problem> {
         if !claim.counts() {
-            return Ok(0);
+            return Ok(Amount::NOTHING);
         }
         let current = self.current(at).await.map_err(failed)?;
-        Ok(current.map_or(0, |object| object.size))
+        Ok(Amount::of(current.as_ref()))
     }
 
     /// A damaged object counts for nothing: nobody can say how large it is.

@@ -30,6 +30,13 @@ pub(super) fn exceeded(error: Exceeded) -> Problem {
         )
         .with("quota", "user")
         .with("limit_bytes", limit_bytes),
+        Exceeded::UserObjects { most } => Problem::new(
+            status,
+            "quota_exceeded",
+            format!("there are {most} objects of this user, as many as may be: remove some first"),
+        )
+        .with("quota", "user_objects")
+        .with("limit", most),
         Exceeded::App => Problem::new(
             status,
             "quota_exceeded",

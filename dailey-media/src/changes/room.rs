@@ -7,7 +7,7 @@ use super::refusal::exceeded;
 use super::{Change, Changes, to_the_end};
 use crate::audit::{Action, Via};
 use crate::failure::failed;
-use crate::quota::Claim;
+use crate::quota::{Amount, Claim};
 use crate::storage::{Committed, Location, StorageError};
 
 /// Room for an object that is on its way in; given back when it is dropped.
@@ -17,8 +17,8 @@ pub(crate) struct Room {
     at: Location,
     via: Via,
     claim: Claim,
-    /// Bytes of the object in whose place it comes, once that was asked.
-    replaced: Option<u64>,
+    /// What it comes in the place of, once that was asked.
+    replaced: Option<Amount>,
 }
 
 impl Room {
@@ -34,14 +34,16 @@ impl Room {
 
     /// Sees to it that there is room for `bytes` in all, less what the object in this place has now.
     pub(crate) async fn make(&mut self, bytes: u64) -> Result<(), Problem> {
-        let more = bytes.saturating_sub(self.replaced.unwrap_or_default());
-        match self.claim.cover(more) {
+        let all = Amount::object(bytes);
+        match self
+            .claim
+            .cover(all.beyond(self.replaced.unwrap_or_default()))
+        {
             Ok(()) => Ok(()),
             Err(_) if self.replaced.is_none() => {
-                let old = self.changes.0.size(&self.at, &self.claim).await?;
+                let old = self.changes.0.amount(&self.at, &self.claim).await?;
                 self.replaced = Some(old);
-                let more = bytes.saturating_sub(old);
-                self.claim.cover(more).map_err(exceeded)
+                self.claim.cover(all.beyond(old)).map_err(exceeded)
             }
             Err(error) => Err(exceeded(error)),
         }
@@ -63,9 +65,10 @@ impl Room {
                 ..
             } = self;
             let _changing = inner.locks.change(&[&at]).await;
-            let old = inner.size(&at, &claim).await?;
+            let old = inner.amount(&at, &claim).await?;
             inner.ready().await?;
-            claim.cover(size.saturating_sub(old)).map_err(exceeded)?;
+            let more = Amount::object(size).beyond(old);
+            claim.cover(more).map_err(exceeded)?;
             let change = Change {
                 action: Action::Put,
                 at: &at,
@@ -76,7 +79,7 @@ impl Room {
                 Ok(committed) => {
                     match &committed {
                         Some(Committed::Stored { object, replaced }) => {
-                            claim.filled(object.size, old);
+                            claim.filled(Amount::of(Some(object)), old);
                             inner.stored(change, object, *replaced).await?;
                         }
                         // Whoever carried it out may have died before it was written down.

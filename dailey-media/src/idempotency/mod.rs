@@ -52,11 +52,12 @@ const MAX_TRIES: usize = 4;
 
 /// What of a request, besides its method, path and JSON body, makes it another one. Of a body that streams
 /// these say all that is compared.
-const HEADERS: [HeaderName; 9] = [
+const HEADERS: [HeaderName; 10] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
+    header::IF_UNMODIFIED_SINCE,
     CONTENT_DIGEST,
     REPR_DIGEST,
     HeaderName::from_static("upload-checksum"),
@@ -104,6 +105,7 @@ async fn claimed(app: App, request: Request, next: Next) -> Result<Response, Pro
         };
         let held = Held {
             app,
+            space,
             at,
             fingerprint,
             state,
@@ -179,13 +181,20 @@ fn records_space() -> Space {
 fn fingerprint(may: [bool; 2], parts: &Parts, body: &[u8]) -> String {
     let may = may.map(u8::from);
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    let mut all = vec![&may[..], parts.method.as_str().as_bytes(), path.as_bytes()];
+    let mut fields = Vec::with_capacity(HEADERS.len());
     for name in &HEADERS {
-        let value = parts.headers.get(name).map(HeaderValue::as_bytes);
-        all.push(value.unwrap_or_default());
+        let values = parts.headers.get_all(name).iter();
+        let values: Vec<&[u8]> = values.map(HeaderValue::as_bytes).collect();
+        fields.push(hash(&values));
     }
-    all.push(body);
-    hash(&all)
+    let fields = fields.concat();
+    hash(&[
+        &may,
+        parts.method.as_str().as_bytes(),
+        path.as_bytes(),
+        fields.as_bytes(),
+        body,
+    ])
 }
 
 /// Each part with its length before it.
@@ -243,7 +252,8 @@ fn told(verdict: Verdict) -> Result<Response, Problem> {
         Verdict::NotKept(status) => Err(Problem::new(
             StatusCode::CONFLICT,
             "idempotency_answer_not_kept",
-            "the request was carried out, but its answer was too large to be kept: look at what it was about",
+            "the request was carried out, but its answer was not kept, since it is large or one of many: look at what \
+             it was about",
         )
         .with("first_status", status)),
         Verdict::Other => Err(Problem::new(
@@ -263,6 +273,7 @@ fn told(verdict: Verdict) -> Result<Response, Problem> {
 /// A key that is this request's.
 struct Held {
     app: App,
+    space: Space,
     at: Location,
     fingerprint: String,
     state: Validators,
@@ -286,7 +297,10 @@ impl Held {
         let body = body.to_bytes();
         let code = parts.extensions.get().map(|ProblemCode(code)| *code);
         if record::is_final(parts.status, code) {
+            // What is kept counts in no quota, so it is bounded by how fast it grows.
+            let may_be_kept = self.app.access.limits().keep(&self.space, body.len());
             let answer = Answer::new(parts.status, &parts.headers, &body);
+            let answer = answer.filter(|_| may_be_kept);
             let record = Record::answered(&self.fingerprint, now_ms(), answer, parts.status);
             self.write(&record).await;
         } else {

@@ -27,7 +27,7 @@ pub(super) struct Record {
 pub(super) enum State {
     UnderWay,
     Answered(Answer),
-    /// Carried out, with an answer that was too large to be kept.
+    /// Carried out, with an answer that was too large to be kept, alone or with those before it.
     NotKept {
         status: u16,
     },

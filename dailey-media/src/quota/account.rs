@@ -3,20 +3,29 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::amount::Amount;
 use crate::key::Space;
 
-/// Bytes that may be stored; 0: no limit.
+/// How much may be stored; 0: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Quota {
     pub(super) app_bytes: u64,
     pub(super) user_bytes: u64,
+    pub(super) user_objects: u64,
+}
+
+impl Quota {
+    /// Whether what is stored must be known at all.
+    pub(super) fn counts_objects(self) -> bool {
+        self.app_bytes != 0 || self.user_bytes != 0 || self.user_objects != 0
+    }
 }
 
 /// What a new account starts from, and an old one is set right by.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
-    /// Bytes of objects, by subject.
-    pub(super) stored: HashMap<String, u64>,
+    /// By subject.
+    pub(super) stored: HashMap<String, Amount>,
     pub(super) open: Vec<OpenUpload>,
 }
 
@@ -36,6 +45,10 @@ pub(crate) enum Exceeded {
     User {
         limit_bytes: u64,
     },
+    /// The number of objects that a subject may have.
+    UserObjects {
+        most: u64,
+    },
     App,
     /// The number of uploads that a subject may have open.
     Uploads {
@@ -46,13 +59,13 @@ pub(crate) enum Exceeded {
 #[derive(Debug)]
 pub(super) struct Account {
     quota: Quota,
-    stored: HashMap<String, u64>,
+    stored: HashMap<String, Amount>,
     /// By changes that are not done.
-    claimed: HashMap<String, u64>,
+    claimed: HashMap<String, Amount>,
     /// By uploads that are open.
     held: HashMap<String, Held>,
     /// Of all subjects, stored, claimed and held.
-    total: u64,
+    total: Amount,
 }
 
 /// What is held for one subject.
@@ -61,7 +74,7 @@ struct Held {
     /// The open uploads, by their names.
     open: HashMap<String, Open>,
     /// Of these and of those that others have ended: what became of them, the next count finds.
-    bytes: u64,
+    amount: Amount,
     /// When it was asked which of them others have ended.
     looked_at: Option<Instant>,
 }
@@ -75,8 +88,15 @@ struct Open {
 
 impl Held {
     fn add(&mut self, id: String, open: Open) {
-        self.bytes = self.bytes.saturating_add(open.length);
+        self.amount = self.amount.plus(open.amount());
         self.open.insert(id, open);
+    }
+}
+
+impl Open {
+    /// What it becomes.
+    fn amount(self) -> Amount {
+        Amount::object(self.length)
     }
 }
 
@@ -87,7 +107,7 @@ impl Account {
             stored: HashMap::new(),
             claimed: HashMap::new(),
             held: HashMap::new(),
-            total: 0,
+            total: Amount::NOTHING,
         };
         account.recounted(counted);
         account
@@ -102,7 +122,8 @@ impl Account {
         for held in self.held.values_mut() {
             // Those that are about to begin could not be found.
             held.open.retain(|_, open| !open.has_begun);
-            held.bytes = held.open.values().map(|open| open.length).sum();
+            let open = held.open.values();
+            held.amount = open.fold(Amount::NOTHING, |sum, open| sum.plus(open.amount()));
         }
         self.held.retain(|_, held| !held.open.is_empty());
         for OpenUpload { id, space, length } in counted.open {
@@ -110,9 +131,9 @@ impl Account {
             let has_begun = true;
             held.add(id, Open { length, has_begun });
         }
-        let bytes = self.stored.values().chain(self.claimed.values());
-        let bytes = bytes.chain(self.held.values().map(|held| &held.bytes));
-        self.total = bytes.fold(0, |total, bytes| total.saturating_add(*bytes));
+        let all = self.stored.values().chain(self.claimed.values());
+        let all = all.chain(self.held.values().map(|held| &held.amount));
+        self.total = all.fold(Amount::NOTHING, |total, amount| total.plus(*amount));
     }
 
     pub(super) fn knows(&self, subject: &str) -> bool {
@@ -123,31 +144,36 @@ impl Account {
         self.stored.entry(subject.to_owned()).or_default();
     }
 
-    /// Claims `bytes` more. Nothing is always granted, so that who has too much may still change it.
-    pub(super) fn claim(&mut self, subject: &str, bytes: u64) -> Result<(), Exceeded> {
-        self.allows(subject, bytes)?;
-        if bytes > 0 {
+    /// Claims `more`. Of what nothing is claimed there may be too much already, so that who has that may
+    /// still change it.
+    pub(super) fn claim(&mut self, subject: &str, more: Amount) -> Result<(), Exceeded> {
+        self.allows(subject, more)?;
+        if more != Amount::NOTHING {
             let claimed = self.claimed.entry(subject.to_owned()).or_default();
-            *claimed = claimed.saturating_add(bytes);
-            self.total = self.total.saturating_add(bytes);
+            *claimed = claimed.plus(more);
+            self.total = self.total.plus(more);
         }
         Ok(())
     }
 
-    fn allows(&self, subject: &str, bytes: u64) -> Result<(), Exceeded> {
-        if bytes == 0 {
-            return Ok(());
-        }
-        let over = |used: u64, limit: u64| limit != 0 && used.saturating_add(bytes) > limit;
-        let of = |bytes: &HashMap<String, u64>| bytes.get(subject).copied().unwrap_or_default();
-        let held = self.held.get(subject).map_or(0, |held| held.bytes);
-        let used = of(&self.stored).saturating_add(of(&self.claimed));
-        let used = used.saturating_add(held);
+    fn allows(&self, subject: &str, more: Amount) -> Result<(), Exceeded> {
+        let over = |used: u64, more: u64, limit: u64| {
+            limit != 0 && more != 0 && used.saturating_add(more) > limit
+        };
+        let of = |all: &HashMap<String, Amount>| all.get(subject).copied().unwrap_or_default();
+        let held = self.held.get(subject).map(|held| held.amount);
+        let used = of(&self.stored)
+            .plus(of(&self.claimed))
+            .plus(held.unwrap_or_default());
         let limit_bytes = self.quota.user_bytes;
-        if over(used, limit_bytes) {
+        if over(used.bytes, more.bytes, limit_bytes) {
             return Err(Exceeded::User { limit_bytes });
         }
-        if over(self.total, self.quota.app_bytes) {
+        let most = self.quota.user_objects;
+        if over(used.objects, more.objects, most) {
+            return Err(Exceeded::UserObjects { most });
+        }
+        if over(self.total.bytes, more.bytes, self.quota.app_bytes) {
             return Err(Exceeded::App);
         }
         Ok(())
@@ -159,21 +185,22 @@ impl Account {
         let subject = space.subject();
         let open = self.held.get(subject).map_or(0, |held| held.open.len());
         if u32::try_from(open).is_ok_and(|open| open < most) {
-            self.allows(subject, length)?;
-            let held = self.held.entry(subject.to_owned()).or_default();
             let has_begun = false;
-            held.add(id, Open { length, has_begun });
-            self.total = self.total.saturating_add(length);
+            let open = Open { length, has_begun };
+            self.allows(subject, open.amount())?;
+            let held = self.held.entry(subject.to_owned()).or_default();
+            held.add(id, open);
+            self.total = self.total.plus(open.amount());
             Ok(())
         } else {
             Err(Exceeded::Uploads { most })
         }
     }
 
-    /// Bytes that are held for this upload.
-    pub(super) fn held(&self, subject: &str, id: &str) -> u64 {
-        let length = self.held.get(subject).and_then(|held| held.open.get(id));
-        length.map_or(0, |open| open.length)
+    /// What is held for this upload.
+    pub(super) fn held(&self, subject: &str, id: &str) -> Amount {
+        let open = self.held.get(subject).and_then(|held| held.open.get(id));
+        open.map_or(Amount::NOTHING, |open| open.amount())
     }
 
     /// What is held is for an upload that others can find from now on.
@@ -210,33 +237,33 @@ impl Account {
         let Some(held) = self.held.get_mut(subject) else {
             return;
         };
-        let length = held.open.remove(id).map_or(0, |open| open.length);
-        held.bytes = held.bytes.saturating_sub(length);
-        if held.open.is_empty() && held.bytes == 0 {
+        let ended = held.open.remove(id).map(Open::amount).unwrap_or_default();
+        held.amount = held.amount.beyond(ended);
+        if held.open.is_empty() && held.amount == Amount::NOTHING {
             self.held.remove(subject);
         }
-        self.total = self.total.saturating_sub(length);
+        self.total = self.total.beyond(ended);
     }
 
     /// Gives back what was claimed.
-    pub(super) fn give_back(&mut self, subject: &str, bytes: u64) {
+    pub(super) fn give_back(&mut self, subject: &str, amount: Amount) {
         let Some(claimed) = self.claimed.get_mut(subject) else {
             return;
         };
-        *claimed = claimed.saturating_sub(bytes);
-        self.total = self.total.saturating_sub(bytes);
-        if *claimed == 0 {
+        *claimed = claimed.beyond(amount);
+        self.total = self.total.beyond(amount);
+        if *claimed == Amount::NOTHING {
             self.claimed.remove(subject);
         }
     }
 
-    /// `new` bytes are stored in the place of `old` ones, whether they may or not.
-    pub(super) fn settle(&mut self, subject: &str, new: u64, old: u64) {
+    /// `new` is stored in the place of `old`, whether it may or not.
+    pub(super) fn settle(&mut self, subject: &str, new: Amount, old: Amount) {
         let stored = self.stored.entry(subject.to_owned()).or_default();
         // What another replica added is not in the account, so it cannot be taken out of it.
-        let old = old.min(*stored);
-        *stored = (*stored - old).saturating_add(new);
-        self.total = self.total.saturating_sub(old).saturating_add(new);
+        let old = old.at_most(*stored);
+        *stored = stored.beyond(old).plus(new);
+        self.total = self.total.beyond(old).plus(new);
     }
 }
 
@@ -244,13 +271,19 @@ impl Account {
 mod tests {
     use super::*;
 
+    /// As if there were no objects around them.
+    fn bytes(bytes: u64) -> Amount {
+        Amount { bytes, objects: 0 }
+    }
+
     fn account(app_bytes: u64, user_bytes: u64) -> Account {
         let quota = Quota {
             app_bytes,
             user_bytes,
+            user_objects: 0,
         };
         let counted = Counted {
-            stored: HashMap::from([("ada".to_owned(), 40)]),
+            stored: HashMap::from([("ada".to_owned(), bytes(40))]),
             open: Vec::new(),
         };
         Account::new(quota, counted)
@@ -260,51 +293,76 @@ mod tests {
     fn each_quota_holds_to_the_byte() {
         let user = Err(Exceeded::User { limit_bytes: 100 });
         let mut of_users = account(0, 100);
-        assert_eq!(of_users.claim("ada", 61), user);
-        assert_eq!(of_users.claim("ada", 60), Ok(()));
-        assert_eq!(of_users.claim("ada", 1), user);
-        assert_eq!(of_users.claim("ada", 0), Ok(()));
-        assert_eq!(of_users.claim("bob", 100), Ok(()));
-        of_users.give_back("ada", 10);
-        assert_eq!(of_users.claim("ada", 10), Ok(()));
-        of_users.give_back("ada", 60);
-        of_users.settle("ada", 90, 40);
-        assert_eq!(of_users.claim("ada", 11), user);
-        assert_eq!(of_users.claim("ada", 10), Ok(()));
+        assert_eq!(of_users.claim("ada", bytes(61)), user);
+        assert_eq!(of_users.claim("ada", bytes(60)), Ok(()));
+        assert_eq!(of_users.claim("ada", bytes(1)), user);
+        assert_eq!(of_users.claim("ada", bytes(0)), Ok(()));
+        assert_eq!(of_users.claim("bob", bytes(100)), Ok(()));
+        of_users.give_back("ada", bytes(10));
+        assert_eq!(of_users.claim("ada", bytes(10)), Ok(()));
+        of_users.give_back("ada", bytes(60));
+        of_users.settle("ada", bytes(90), bytes(40));
+        assert_eq!(of_users.claim("ada", bytes(11)), user);
+        assert_eq!(of_users.claim("ada", bytes(10)), Ok(()));
 
         let mut of_app = account(100, 0);
-        assert_eq!(of_app.claim("bob", 61), Err(Exceeded::App));
-        assert_eq!(of_app.claim("bob", 60), Ok(()));
-        assert_eq!(of_app.claim("ada", 1), Err(Exceeded::App));
+        assert_eq!(of_app.claim("bob", bytes(61)), Err(Exceeded::App));
+        assert_eq!(of_app.claim("bob", bytes(60)), Ok(()));
+        assert_eq!(of_app.claim("ada", bytes(1)), Err(Exceeded::App));
 
         let mut without = account(0, 0);
-        assert_eq!(without.claim("ada", u64::MAX), Ok(()));
-        assert_eq!(without.claim("ada", u64::MAX), Ok(()));
+        assert_eq!(without.claim("ada", bytes(u64::MAX)), Ok(()));
+        assert_eq!(without.claim("ada", bytes(u64::MAX)), Ok(()));
+    }
+
+    #[test]
+    fn objects_count_however_small_they_are() {
+        let quota = Quota {
+            app_bytes: 0,
+            user_bytes: 0,
+            user_objects: 3,
+        };
+        let empty = Amount::object(0);
+        let full = Err(Exceeded::UserObjects { most: 3 });
+        let mut account = Account::new(quota, Counted::default());
+        account.settle("ada", empty, Amount::NOTHING);
+        assert_eq!(account.claim("ada", empty), Ok(()));
+        assert_eq!(account.hold(upload("ada", "1", 0), 2), Ok(()));
+        assert_eq!(account.claim("ada", empty), full);
+        assert_eq!(account.hold(upload("ada", "2", 0), 2), full);
+        assert_eq!(account.claim("bob", empty), Ok(()));
+        // More bytes in the place of an object are no more objects.
+        assert_eq!(account.claim("ada", bytes(9)), Ok(()));
+        account.release("ada", "1");
+        assert_eq!(account.claim("ada", empty), Ok(()));
+        account.settle("ada", Amount::NOTHING, empty);
+        assert_eq!(account.claim("ada", empty), Ok(()));
+        assert_eq!(account.claim("ada", empty), full);
     }
 
     #[test]
     fn nobody_gives_back_more_than_there_is() {
         let mut account = account(100, 0);
-        account.settle("ada", 0, 1000);
-        account.settle("bob", 0, 1000);
-        account.give_back("bob", 1000);
-        assert_eq!(account.claim("ada", 100), Ok(()));
-        assert_eq!(account.claim("bob", 1), Err(Exceeded::App));
+        account.settle("ada", bytes(0), bytes(1000));
+        account.settle("bob", bytes(0), bytes(1000));
+        account.give_back("bob", bytes(1000));
+        assert_eq!(account.claim("ada", bytes(100)), Ok(()));
+        assert_eq!(account.claim("bob", bytes(1)), Err(Exceeded::App));
     }
 
     #[test]
     fn a_count_replaces_what_was_thought_to_be_stored_and_no_claim() {
         let mut account = account(100, 0);
-        assert_eq!(account.claim("ada", 30), Ok(()));
+        assert_eq!(account.claim("ada", bytes(30)), Ok(()));
         account.recounted(Counted {
-            stored: HashMap::from([("bob".to_owned(), 50)]),
+            stored: HashMap::from([("bob".to_owned(), bytes(50))]),
             open: Vec::new(),
         });
         assert!(account.knows("ada"));
-        assert_eq!(account.claim("bob", 21), Err(Exceeded::App));
-        assert_eq!(account.claim("bob", 20), Ok(()));
-        account.give_back("ada", 30);
-        assert_eq!(account.claim("bob", 30), Ok(()));
+        assert_eq!(account.claim("bob", bytes(21)), Err(Exceeded::App));
+        assert_eq!(account.claim("bob", bytes(20)), Ok(()));
+        account.give_back("ada", bytes(30));
+        assert_eq!(account.claim("bob", bytes(30)), Ok(()));
     }
 
     fn upload(subject: &str, id: &str, length: u64) -> OpenUpload {
@@ -346,8 +404,8 @@ mod tests {
         let user = Err(Exceeded::User { limit_bytes: 90 });
         assert_eq!(account.hold(upload("ada", "1", 51), 2), user);
         assert_eq!(account.hold(upload("ada", "1", 50), 2), Ok(()));
-        assert_eq!(account.claim("ada", 1), user);
-        assert_eq!(account.claim("bob", 11), Err(Exceeded::App));
+        assert_eq!(account.claim("ada", bytes(1)), user);
+        assert_eq!(account.claim("bob", bytes(11)), Err(Exceeded::App));
         // One of no bytes is one all the same.
         assert_eq!(account.hold(upload("ada", "2", 0), 2), Ok(()));
         let many = Err(Exceeded::Uploads { most: 2 });
@@ -355,7 +413,7 @@ mod tests {
         assert_eq!(account.hold(upload("bob", "4", 10), 2), Ok(()));
         account.release("ada", "1");
         account.release("ada", "1");
-        assert_eq!(account.held("ada", "1"), 0);
+        assert_eq!(account.held("ada", "1"), Amount::NOTHING);
         assert_eq!(account.hold(upload("ada", "3", 50), 2), Ok(()));
         for (subject, id) in [("ada", "2"), ("ada", "3"), ("bob", "4")] {
             account.has_begun(subject, id);
@@ -365,8 +423,8 @@ mod tests {
             stored: HashMap::new(),
             open: vec![upload("ada", "5", 80), upload("ada", "6", 15)],
         });
-        assert_eq!(account.claim("bob", 6), Err(Exceeded::App));
-        assert_eq!(account.claim("bob", 5), Ok(()));
+        assert_eq!(account.claim("bob", bytes(6)), Err(Exceeded::App));
+        assert_eq!(account.claim("bob", bytes(5)), Ok(()));
         assert_eq!(account.hold(upload("ada", "7", 0), 2), many);
     }
 }

@@ -1,6 +1,6 @@
 //! What one change, or one upload that begins, takes of an account; given back when it is dropped.
 
-use super::{Exceeded, Shared, lock};
+use super::{Amount, Exceeded, Shared, lock};
 use crate::key::Space;
 
 /// What a change has claimed so far; given back when it is dropped.
@@ -11,7 +11,7 @@ pub(crate) struct Claim(Option<Claimed>);
 struct Claimed {
     account: Shared,
     subject: String,
-    bytes: u64,
+    amount: Amount,
     /// The upload that becomes the object, and what is held for it.
     upload: Option<String>,
 }
@@ -26,7 +26,7 @@ impl Claim {
         Self(Some(Claimed {
             account,
             subject: space.subject().to_owned(),
-            bytes: 0,
+            amount: Amount::NOTHING,
             upload: None,
         }))
     }
@@ -44,47 +44,48 @@ impl Claim {
         self.0.is_some()
     }
 
-    /// Sees to it that at least `bytes` are claimed or held.
-    pub(crate) fn cover(&mut self, bytes: u64) -> Result<(), Exceeded> {
+    /// Sees to it that at least `amount` is claimed or held.
+    pub(crate) fn cover(&mut self, amount: Amount) -> Result<(), Exceeded> {
         let Some(claimed) = &mut self.0 else {
             return Ok(());
         };
         let mut account = lock(&claimed.account);
         let held = claimed.upload.as_deref();
-        let held = held.map_or(0, |id| account.held(&claimed.subject, id));
-        let more = bytes.saturating_sub(held).saturating_sub(claimed.bytes);
+        let held = held.map(|id| account.held(&claimed.subject, id));
+        let more = amount.beyond(held.unwrap_or_default());
+        let more = more.beyond(claimed.amount);
         account.claim(&claimed.subject, more)?;
-        claimed.bytes += more;
+        claimed.amount = claimed.amount.plus(more);
         Ok(())
     }
 
-    /// `new` bytes are stored in the place of `old` ones, and nothing else is claimed any more.
-    pub(crate) fn stored(&mut self, new: u64, old: u64) {
+    /// `new` is stored in the place of `old`, and nothing else is claimed any more.
+    pub(crate) fn stored(&mut self, new: Amount, old: Amount) {
         self.settle(None, new, old);
     }
 
-    /// The same where they came by an upload, which is no longer open.
-    pub(crate) fn filled(&mut self, new: u64, old: u64) {
+    /// The same where it came by an upload, which is no longer open.
+    pub(crate) fn filled(&mut self, new: Amount, old: Amount) {
         let upload = self.0.as_mut().and_then(|claimed| claimed.upload.take());
         self.settle(upload.as_deref(), new, old);
     }
 
-    fn settle(&mut self, ended: Option<&str>, new: u64, old: u64) {
+    fn settle(&mut self, ended: Option<&str>, new: Amount, old: Amount) {
         if let Some(claimed) = &mut self.0 {
             let mut account = lock(&claimed.account);
             if let Some(id) = ended {
                 account.release(&claimed.subject, id);
             }
-            account.give_back(&claimed.subject, claimed.bytes);
+            account.give_back(&claimed.subject, claimed.amount);
             account.settle(&claimed.subject, new, old);
-            claimed.bytes = 0;
+            claimed.amount = Amount::NOTHING;
         }
     }
 }
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        lock(&self.account).give_back(&self.subject, self.bytes);
+        lock(&self.account).give_back(&self.subject, self.amount);
     }
 }
 

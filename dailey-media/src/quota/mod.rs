@@ -2,13 +2,14 @@
 //! are not. All bytes of an upload that goes on over many requests are held from its beginning until it
 //! has ended, however many of them have come.
 //!
-//! Bytes of objects count, not their descriptions. What is stored and held is found out from the storage
+//! Objects and their bytes count, not their descriptions. What is stored and held is found out from the storage
 //! when an app is first written to after a start, and counted from then on, so nothing is wrong after a
 //! crash. In one process it is exact, whatever happens at once. Several replicas each count what they
 //! do themselves and look again every [`RECOUNT`]: between two looks they may together pass a quota by
 //! what the others wrote meanwhile.
 
 mod account;
+mod amount;
 mod claim;
 mod spaces;
 
@@ -25,6 +26,7 @@ use crate::settings::Limits;
 use crate::storage::{Pending, Storage, StorageError};
 
 pub(crate) use self::account::{Exceeded, OpenUpload};
+pub(crate) use self::amount::Amount;
 pub(crate) use self::claim::{Claim, Hold};
 
 /// How often the storage is asked again where others write to it as well.
@@ -105,6 +107,7 @@ impl Quotas {
             quota: Quota {
                 app_bytes: limits.app_quota_bytes,
                 user_bytes: limits.user_quota_bytes,
+                user_objects: limits.user_quota_objects,
             },
             most_open: limits.open_uploads_per_subject,
             writers,
@@ -117,7 +120,7 @@ impl Quotas {
     /// Begins a change in `space`, with nothing claimed.
     pub(crate) async fn begin(&self, space: &Space) -> Result<Claim, QuotaError> {
         let inner = &self.0;
-        if !inner.counts_bytes() {
+        if !inner.quota.counts_objects() {
             return Ok(Claim::uncounted());
         }
         let account = inner.account(space.app_id()).await?;
@@ -181,7 +184,7 @@ impl Quotas {
     /// be counted now is when it can.
     pub(crate) async fn begin_removal(&self, space: &Space) -> Result<Claim, QuotaError> {
         let inner = &self.0;
-        if !inner.counts_bytes() {
+        if !inner.quota.counts_objects() {
             return Ok(Claim::uncounted());
         }
         let account = match inner.account(space.app_id()).await {
@@ -199,10 +202,6 @@ impl Quotas {
 }
 
 impl Inner {
-    fn counts_bytes(&self) -> bool {
-        self.quota.app_bytes != 0 || self.quota.user_bytes != 0
-    }
-
     fn is_counting(&self, app_id: &str) -> bool {
         let apps = lock(&self.apps);
         apps.get(app_id)
@@ -289,7 +288,7 @@ impl Inner {
     async fn look(&self, app_id: &str) -> Result<Counted, StorageError> {
         // First: one that becomes an object meanwhile counts twice rather than never.
         let open = self.open.of_app(app_id).await?;
-        let stored = if self.counts_bytes() {
+        let stored = if self.quota.counts_objects() {
             spaces::scan(&*self.storage, app_id).await?
         } else {
             HashMap::new()

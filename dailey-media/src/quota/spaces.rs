@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
+use super::Amount;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::Preconditions;
 use crate::storage::{Depth, ListQuery, Location, Storage, StorageError, records};
@@ -55,7 +56,7 @@ pub(super) async fn note(storage: &dyn Storage, space: &Space) -> Result<(), Sto
 pub(super) async fn scan(
     storage: &dyn Storage,
     app_id: &str,
-) -> Result<HashMap<String, u64>, StorageError> {
+) -> Result<HashMap<String, Amount>, StorageError> {
     let folder = folder(app_id);
     let mut stored = HashMap::new();
     let mut query = all(folder.clone());
@@ -63,8 +64,8 @@ pub(super) async fn scan(
         let page = storage.list(&names(), &query).await?;
         for (key, _) in page.objects {
             if let Some(subject) = subject(&key, &folder) {
-                let bytes = bytes_in(storage, &Space::new(app_id, &*subject)).await?;
-                stored.insert(subject, bytes);
+                let amount = amount_in(storage, &Space::new(app_id, &*subject)).await?;
+                stored.insert(subject, amount);
             }
         }
         query.after = page.next;
@@ -74,19 +75,18 @@ pub(super) async fn scan(
     }
 }
 
-async fn bytes_in(storage: &dyn Storage, space: &Space) -> Result<u64, StorageError> {
+async fn amount_in(storage: &dyn Storage, space: &Space) -> Result<Amount, StorageError> {
     let mut query = all(String::new());
-    let mut bytes = 0;
+    let mut amount = Amount::NOTHING;
     loop {
         let page = storage.list(space, &query).await?;
-        bytes += page
-            .objects
-            .iter()
-            .map(|(_, object)| object.size)
-            .sum::<u64>();
+        let objects = page.objects.iter();
+        amount = objects.fold(amount, |sum, (_, object)| {
+            sum.plus(Amount::object(object.size))
+        });
         query.after = page.next;
         if query.after.is_none() {
-            return Ok(bytes);
+            return Ok(amount);
         }
     }
 }

@@ -87,15 +87,8 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
 
     /// Takes one request out of the bucket of `key`, if there is one in it.
     pub(crate) fn take(&self, key: K) -> Standing {
-        self.sweep();
-        // One too many may slip in where two threads count at once: the bound is about memory.
-        let bucket = if self.buckets.len() < self.most {
-            Bucket::Of(key)
-        } else {
-            Bucket::Shared
-        };
         let rate = self.rate;
-        match self.buckets.check_key(&bucket) {
+        match self.buckets.check_key(&self.bucket(key)) {
             Ok(state) => Standing {
                 rate,
                 remaining: state.remaining_burst_capacity(),
@@ -106,6 +99,28 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
                 remaining: 0,
                 wait: Some(until.wait_time_from(self.clock.now())),
             },
+        }
+    }
+
+    /// Takes so many of what the bucket of `key` holds, or nothing: whether they were taken.
+    pub(crate) fn take_many(&self, key: K, count: u32) -> bool {
+        let Some(count) = NonZeroU32::new(count) else {
+            return true;
+        };
+        // The outer error: more than a full bucket holds.
+        matches!(
+            self.buckets.check_key_n(&self.bucket(key), count),
+            Ok(Ok(_))
+        )
+    }
+
+    fn bucket(&self, key: K) -> Bucket<K> {
+        self.sweep();
+        // One too many may slip in where two threads count at once: the bound is about memory.
+        if self.buckets.len() < self.most {
+            Bucket::Of(key)
+        } else {
+            Bucket::Shared
         }
     }
 
@@ -152,6 +167,17 @@ mod tests {
             "{wait:?}"
         );
         assert_eq!(limiter.take("b").wait, None);
+    }
+
+    #[test]
+    fn many_are_taken_together_or_not_at_all() {
+        let limiter = Limiter::new(rate(1, 10));
+        assert!(limiter.take_many("a", 7));
+        assert!(!limiter.take_many("a", 4));
+        assert!(limiter.take_many("a", 3));
+        assert!(!limiter.take_many("a", 1));
+        assert!(!limiter.take_many("b", 11));
+        assert!(limiter.take_many("b", 10));
     }
 
     #[test]

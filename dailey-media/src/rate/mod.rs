@@ -52,12 +52,15 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
 /// 1 GiB in S3's smallest parts at once: a client of tus gives up where it is told to wait.
 const APPEND: Rate = rate(APPENDS, 1200, 240);
 const LINK: Rate = rate(LINKS, 600, 100);
+/// Kibibytes of answers: more than small ones need at the rate of writing.
+const KEEP: Rate = rate(KEPT, 300, 16 * 1024);
 
 const READS: &str = "read";
 const WRITES: &str = "write";
 const APPENDS: &str = "append";
 const STRANGERS: &str = "stranger";
 const LINKS: &str = "link";
+const KEPT: &str = "kept";
 const VALIDATIONS: &str = "validate";
 
 /// Every rate's name.
@@ -84,6 +87,7 @@ struct Limiters {
     strangers: Limiter<IpAddr>,
     links: Limiter<IpAddr>,
     validations: Limiter<IpAddr>,
+    kept: Limiter<Space>,
 }
 
 /// What is known of the request at hand beside its headers.
@@ -149,6 +153,7 @@ impl RateLimits {
                 )),
                 links: Limiter::new(LINK),
                 validations: Limiter::new(rate(VALIDATIONS, validations, validations)),
+                kept: Limiter::new(KEEP),
             })
         }))
     }
@@ -178,6 +183,14 @@ impl RateLimits {
     /// A request to have a token validated.
     pub(crate) fn validation(&self) -> Result<(), Problem> {
         self.limited(|limiters| Some(limiters.validations.take(address()?)))
+    }
+
+    /// Whether an answer of so many bytes may be kept for a subject. Nobody is refused by it, and no header
+    /// tells of it.
+    pub(crate) fn keep(&self, space: &Space, bytes: usize) -> bool {
+        let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+        let limiters = self.0.as_deref();
+        limiters.is_none_or(|limiters| limiters.kept.take_many(space.clone(), kibibytes))
     }
 
     fn limited(&self, take: impl FnOnce(&Limiters) -> Option<Standing>) -> Result<(), Problem> {

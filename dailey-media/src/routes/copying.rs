@@ -51,7 +51,8 @@ pub(super) async fn copy(
         conditions,
     } = places(&app, &caller, &headers, body).await?;
     let name = to.key.as_str().to_owned();
-    match app.changes.copy(from, to, conditions).await? {
+    let slot = app.upload_slots.take(&to.space).await?;
+    match app.changes.copy(from, to, conditions, slot).await? {
         Copied::Stored {
             object, replaced, ..
         } => Ok(stored(&name, &object, replaced)),
@@ -84,7 +85,8 @@ pub(super) async fn rename(
         conditions,
     } = places(&app, &caller, &headers, body).await?;
     let name = to.key.as_str().to_owned();
-    match app.changes.rename(from, to, conditions).await? {
+    let slot = app.upload_slots.take(&to.space).await?;
+    match app.changes.rename(from, to, conditions, slot).await? {
         Moved::Done { object, replaced } => Ok(stored(&name, &object, replaced)),
         Moved::SourceAbsent => Err(absent()),
         Moved::TargetExists => Err(target_exists()),

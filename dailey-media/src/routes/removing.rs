@@ -1,6 +1,7 @@
 //! Removes objects.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use axum::Json;
 use axum::body::Body;
@@ -17,7 +18,7 @@ use super::{
     malformed_condition,
 };
 use crate::access::Scope;
-use crate::key::{MAX_KEY_BYTES, ObjectKey, Space};
+use crate::key::{MAX_KEY_BYTES, Space};
 use crate::preconditions::Preconditions;
 use crate::storage::{Deletion, Depth, ListQuery, Location};
 
@@ -81,11 +82,12 @@ struct Wanted {
 /// Delete several objects
 ///
 /// `POST /api/media-ops/delete`: the keys that are named, or as many that begin with a prefix.
-/// Each has a result of its own; `more` says whether others with the prefix are left.
+/// Each has a result of its own, in the order of `keys`; a text that is no key has one as well. `more` says
+/// whether others with the prefix are left.
 #[utoipa::path(post, path = "/api/media-ops/delete", operation_id = "delete_objects", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
     Refusals, BodyRefusals,
     (status = 200, description = "What became of each", body = DeletedBody),
-    (status = 400, description = "`batch_invalid`, `key_invalid`, `body_incomplete`"),
+    (status = 400, description = "`batch_invalid`, `body_incomplete`"),
 ))]
 pub(super) async fn delete_many(
     State(app): State<App>,
@@ -102,31 +104,35 @@ pub(super) async fn delete_many(
     };
     let mut results = Vec::with_capacity(keys.len());
     for key in keys {
-        let name = key.as_str().to_owned();
-        let space = space.clone();
-        let at = Location { space, key };
-        let deletion = app.changes.delete(at, Preconditions::default()).await;
-        results.push(match deletion {
-            Ok(Deletion::Deleted) => json!({ "key": name, "status": "deleted" }),
-            Ok(Deletion::Absent) => json!({ "key": name, "status": "absent" }),
+        results.push(match delete_one(&app, &space, &key).await {
+            Ok(Deletion::Deleted) => json!({ "key": key, "status": "deleted" }),
+            Ok(Deletion::Absent) => json!({ "key": key, "status": "absent" }),
             Ok(Deletion::ConditionFailed(_)) => {
-                json!({ "key": name, "status": "failed", "code": "precondition_failed" })
+                json!({ "key": key, "status": "failed", "code": "precondition_failed" })
             }
             // The others may still go: what failed is told, and logged with its cause.
-            Err(error) => json!({ "key": name, "status": "failed", "code": error.code() }),
+            Err(error) => json!({ "key": key, "status": "failed", "code": error.code() }),
         });
     }
     Ok(Json(json!({ "results": results, "more": more })))
 }
 
-fn named(app: &App, keys: Vec<String>) -> Result<Vec<ObjectKey>, Problem> {
+async fn delete_one(app: &App, space: &Space, key: &str) -> Result<Deletion, Problem> {
+    let at = Location {
+        space: space.clone(),
+        key: key_text(key.to_owned())?,
+    };
+    app.changes.delete(at, Preconditions::default()).await
+}
+
+/// Each once, where it is named first.
+fn named(app: &App, mut keys: Vec<String>) -> Result<Vec<String>, Problem> {
     let most = app.limits.batch_max_keys;
     if keys.is_empty() || keys.len() > count(most) {
         return Err(batch_invalid(format!("`keys` takes 1 to {most} keys")));
     }
-    let mut keys: Vec<_> = keys.into_iter().map(key_text).collect::<Result<_, _>>()?;
-    keys.sort();
-    keys.dedup();
+    let mut seen = HashSet::with_capacity(keys.len());
+    keys.retain(|key| seen.insert(key.clone()));
     Ok(keys)
 }
 
@@ -134,7 +140,7 @@ async fn with_prefix(
     app: &App,
     space: &Space,
     prefix: String,
-) -> Result<(Vec<ObjectKey>, bool), Problem> {
+) -> Result<(Vec<String>, bool), Problem> {
     // Everything is a lot to lose by a text that was forgotten.
     if prefix.is_empty() || prefix.len() > MAX_KEY_BYTES {
         return Err(batch_invalid("`prefix` takes 1 to 1024 bytes"));
@@ -146,7 +152,8 @@ async fn with_prefix(
         after: None,
     };
     let page = app.storage.list(space, &query).await.map_err(failed)?;
-    let keys = page.objects.into_iter().map(|(key, _)| key).collect();
+    let keys = page.objects.iter();
+    let keys = keys.map(|(key, _)| key.as_str().to_owned()).collect();
     Ok((keys, page.next.is_some()))
 }
 

@@ -19,7 +19,7 @@ use crate::storage::{Location, Target};
 use crate::uploads::checksum::{self, Checks, Mismatch};
 use crate::uploads::count::{self, LengthError};
 use crate::uploads::metadata::{self, MetadataError};
-use crate::uploads::{Conditions, Progress, UploadError, UploadId, Wanted};
+use crate::uploads::{Arrival, Conditions, Progress, UploadError, UploadId, Wanted};
 
 /// Start of every upload's path.
 const UPLOADS: &str = "/api/uploads/";
@@ -153,13 +153,27 @@ pub(super) async fn create(
         expected,
         length,
     };
+    // Before anything is made as well.
+    let slot = if with_bytes {
+        Some(app.upload_slots.take(&space).await?)
+    } else {
+        None
+    };
     let (id, mut progress) = app.uploads.create(wanted).await.map_err(refused)?;
     let location = location(&id);
-    let refused = |error| refused(error).header(header::LOCATION, location.clone());
-    if with_bytes {
-        let _slot = app.upload_slots.take(&space).await?;
-        let receiving = app.uploads.receive(&space, &id, 0, checks, body);
-        progress = receiving.await.map_err(refused)?;
+    if let Some(slot) = slot {
+        let arrival = Arrival {
+            offset: 0,
+            checks,
+            body,
+            is_first: true,
+            slot,
+        };
+        let received = app.uploads.receive(&space, &id, arrival).await;
+        progress = received.map_err(|error| match error {
+            UploadError::NeverBegun => refused(error),
+            error => refused(error).header(header::LOCATION, location.clone()),
+        })?;
     }
     let mut answer = (StatusCode::CREATED, told(&progress)).into_response();
     answer.headers_mut().insert(header::LOCATION, location);
@@ -223,9 +237,15 @@ pub(super) async fn patch(
         )
     })?;
     let checks = checks(&headers)?;
-    let _slot = app.upload_slots.take(&space).await?;
-    let receiving = app.uploads.receive(&space, &id, offset, checks, body);
-    let progress = receiving.await.map_err(refused)?;
+    let arrival = Arrival {
+        offset,
+        checks,
+        body,
+        is_first: false,
+        slot: app.upload_slots.take(&space).await?,
+    };
+    let received = app.uploads.receive(&space, &id, arrival).await;
+    let progress = received.map_err(refused)?;
     Ok((StatusCode::NO_CONTENT, told(&progress)).into_response())
 }
 
@@ -440,6 +460,10 @@ fn refused(error: UploadError) -> Problem {
         UploadError::Broken => bad_request(
             "body_incomplete",
             "the body ended too early: ask for the upload's offset and go on from there",
+        ),
+        UploadError::NeverBegun => bad_request(
+            "body_incomplete",
+            "the body ended too early, and nothing of the upload is kept: begin it again",
         ),
         UploadError::TooSlow => Problem::new(
             StatusCode::REQUEST_TIMEOUT,

@@ -17,7 +17,9 @@ use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
 use crate::pace::{Ended, Paced};
 use crate::preconditions::Preconditions;
-use crate::storage::{Commit, Committed, Location, Object, Replaced, StorageError, Target, Upload};
+use crate::storage::{
+    Commit, Committed, Location, Object, Replaced, Target, Tried, Upload, try_conditions,
+};
 
 /// Put an object
 ///
@@ -69,20 +71,14 @@ pub(super) async fn receive_object(
         return Err(Problem::body_too_large(most));
     }
     // Tried again at the commit, which decides; here it spares the client a useless upload.
-    if !conditions.is_empty() {
-        let (allowed, current) = match app.storage.stat(&at).await {
-            Ok(current) => {
-                let validators = current.as_ref().map(Object::validators);
-                (conditions.allow_change(validators.as_ref()), current)
-            }
-            Err(StorageError::Damaged(_)) => (conditions.allow_change_of_unknown(), None),
-            Err(error) => return Err(failed(error)),
-        };
-        if !allowed {
-            return Err(condition_failed(current.as_ref()));
-        }
+    if !conditions.is_empty()
+        && let Tried::Fail(current) = try_conditions(&*app.storage, &at, &conditions)
+            .await
+            .map_err(failed)?
+    {
+        return Err(condition_failed(current.as_ref()));
     }
-    let _slot = app.upload_slots.take(&at.space).await?;
+    let slot = app.upload_slots.take(&at.space).await?;
     let mut room = app.changes.room(&at, via).await?;
     room.make(body.size_hint().lower()).await?;
     let name = at.key.as_str().to_owned();
@@ -93,7 +89,11 @@ pub(super) async fn receive_object(
         conditions,
         expected,
     };
-    let commit = async move { upload.commit(commit).await.map(Some) };
+    let commit = async move {
+        // Until it is done, even when the client is gone.
+        let _slot = slot;
+        upload.commit(commit).await.map(Some)
+    };
     match room.fill(size, commit).await? {
         Some(Committed::Stored { object, replaced }) => Ok(stored(&name, &object, replaced)),
         Some(Committed::ConditionFailed(current)) => Err(condition_failed(current.as_ref())),

@@ -39,6 +39,8 @@ pub struct Limits {
     pub app_quota_bytes: u64,
     /// What one subject may store. Default: 1 GiB.
     pub user_quota_bytes: u64,
+    /// In how many objects: an empty one costs its place as well. Default: 100 000.
+    pub user_quota_objects: u64,
     /// Objects on a page of a list, when the request does not say. Default: 100.
     pub list_default_objects: u32,
     /// Most objects on a page. Default: 1000.
@@ -88,6 +90,7 @@ impl Default for Limits {
             put_max_bytes: 95 * MIB,
             app_quota_bytes: 10 * GIB,
             user_quota_bytes: GIB,
+            user_quota_objects: 100_000,
             list_default_objects: 100,
             list_max_objects: MAX_PAGE,
             batch_max_keys: MAX_PAGE,

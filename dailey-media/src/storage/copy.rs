@@ -2,7 +2,10 @@
 
 use http_body_util::BodyExt;
 
-use super::{Commit, Committed, Location, Object, Replaced, Storage, StorageError, Target};
+use super::{
+    Commit, Committed, Location, Object, Replaced, Storage, StorageError, Target, Tried,
+    try_conditions,
+};
 use crate::preconditions::Preconditions;
 
 /// How a copy ended. Only the first stored anything.
@@ -29,8 +32,7 @@ pub(crate) async fn copy_object(
         return Ok(Copied::SourceAbsent);
     };
     // Tried again at the commit, which decides; here it spares the work.
-    let current = storage.stat(to).await?;
-    if !conditions.allow_change(current.as_ref().map(Object::validators).as_ref()) {
+    if let Tried::Fail(_) = try_conditions(storage, to, &conditions).await? {
         return Ok(Copied::TargetExists);
     }
     let source = opened.object.clone();

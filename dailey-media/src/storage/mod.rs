@@ -3,6 +3,7 @@
 //! The rest of the program knows only [`Storage`]; files are the business of [`local`], buckets that
 //! of [`s3`].
 
+mod conditions;
 mod copy;
 pub mod local;
 mod presign;
@@ -10,6 +11,7 @@ pub(crate) mod records;
 pub(crate) mod resumable;
 pub mod s3;
 
+pub(crate) use conditions::{Tried, try_conditions};
 pub(crate) use copy::{Copied, copy_object};
 pub use presign::{LinkMethod, MAX_LINK_SECONDS};
 pub use resumable::{Received, Resumable};

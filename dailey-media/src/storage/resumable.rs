@@ -14,14 +14,29 @@ use super::{Commit, Committed, Pending, Target};
 use crate::digest::Sha256;
 use crate::key::Space;
 
-/// Where the callers keep what they know of each upload, under its `id`. A store may look whether
-/// that is still there.
+/// Most bytes that are added in one step.
+pub(crate) const MAX_PIECE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where the callers keep what they know of each upload, as [`state_key`] names it. A store may look
+/// whether that is still there.
 pub(crate) fn states() -> Space {
     Space::reserved("uploads")
 }
 
+/// The key of what is known of an upload, whose `id` begins with two characters of ASCII: in some folders
+/// rather than one that holds everybody's.
+pub(crate) fn state_key(id: &str) -> String {
+    format!("{}/{id}", &id[..2])
+}
+
 /// A store's part in resumable uploads.
 pub trait Resumable: Debug + Send + Sync {
+    /// How many bytes are best added next: so that the store keeps them as they come. 1 to
+    /// [`MAX_PIECE_BYTES`].
+    fn piece(&self, _received: &Received) -> usize {
+        MAX_PIECE_BYTES
+    }
+
     /// Adds `bytes` behind those of `received`, durably: what is received then. The bytes that
     /// `received` names stay as they are, whatever comes of this. The first call creates the place,
     /// also without bytes. `target` is the same in every call for an `id`.

@@ -28,7 +28,7 @@ pub(super) async fn page(
     };
     let page = storage.list(&states(), &query).await?;
     let names = page.objects.iter();
-    let ids = names.filter_map(|(key, _)| UploadId::parse(key.as_str()));
+    let ids = names.filter_map(|(key, _)| UploadId::parse(key.file_name()));
     Ok((ids.collect(), page.next))
 }
 

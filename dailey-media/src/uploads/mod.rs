@@ -20,14 +20,14 @@ mod turns;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::body::Body;
 use bytes::Bytes;
 use dailey_http::{Problem, request_id};
 
 pub(crate) use self::all::AllUploads;
 use self::buffers::Buffers;
-use self::checksum::{Checks, Mismatch};
+use self::checksum::Mismatch;
 use self::digest::RunningDigest;
+pub(crate) use self::receive::Arrival;
 pub(crate) use self::state::{Conditions, UploadId, Wanted};
 use self::state::{Stage, State};
 pub(crate) use self::sweep::sweep_for_ever;
@@ -35,7 +35,9 @@ use self::turns::{Turn, Turns};
 use crate::changes::{Changes, FillError};
 use crate::key::Space;
 use crate::preconditions::{Preconditions, Validators};
-use crate::storage::{Committed, Deletion, Object, Received, Storage, StorageError, records};
+use crate::storage::{
+    Committed, Deletion, Object, Received, Storage, StorageError, Tried, records, try_conditions,
+};
 
 /// Largest upload: what S3 copies in one step.
 pub(crate) const MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -94,6 +96,8 @@ pub(crate) enum UploadError {
     Mismatch(Mismatch),
     /// The body ended too early. What came was kept, without a checksum.
     Broken,
+    /// The same of the body that came with the creation: there is no upload.
+    NeverBegun,
     /// The body came too slowly. What came was kept, without a checksum.
     TooSlow,
     /// The object's conditions do not hold; the upload has ended.
@@ -193,14 +197,12 @@ impl Uploads {
         .await
     }
 
-    /// Adds the bytes of `body` from `offset` on, and completes the upload with its last byte.
+    /// Adds the bytes of an arrival, and completes the upload with its last byte.
     pub(crate) async fn receive(
         &self,
         space: &Space,
         id: &UploadId,
-        offset: u64,
-        checks: Checks,
-        body: Body,
+        arrival: Arrival,
     ) -> Result<Progress, UploadError> {
         // Whoever is not allowed to must not be waited for.
         self.find_live(space, id).await?;
@@ -208,10 +210,14 @@ impl Uploads {
         detached(async move {
             let turn = uploads.turn(&id).await?;
             let mut upload = uploads.find_live(&space, &id).await?;
-            let object = uploads
-                .receive_into(&mut upload, &turn, offset, checks, body)
-                .await?;
-            Ok(upload.progress(object))
+            let is_first = arrival.is_first;
+            let received = uploads.receive_into(&mut upload, &turn, arrival).await;
+            if is_first && matches!(received, Err(UploadError::Broken)) {
+                // Nobody was told its name: it would only take room.
+                uploads.end(&mut upload).await?;
+                return Err(UploadError::NeverBegun);
+            }
+            Ok(upload.progress(received?))
         })
         .await
     }
@@ -282,24 +288,12 @@ impl Uploads {
         written.ok_or(UploadError::Locked)
     }
 
-    /// Whether the object's conditions hold now.
+    /// Whether the object's conditions hold now, and the store can have one of this name at all.
     async fn allowed_now(&self, state: &State) -> Result<(), UploadError> {
         let (at, commit) = (state.target()?.at, state.commit()?);
-        if commit.conditions.is_empty() {
-            return Ok(());
-        }
-        let (allowed, current) = match self.storage.stat(&at).await {
-            Ok(current) => {
-                let validators = current.as_ref().map(Object::validators);
-                (commit.conditions.allow_change(validators.as_ref()), current)
-            }
-            Err(StorageError::Damaged(_)) => (commit.conditions.allow_change_of_unknown(), None),
-            Err(error) => return Err(error.into()),
-        };
-        if allowed {
-            Ok(())
-        } else {
-            Err(UploadError::Condition(current))
+        match try_conditions(&*self.storage, &at, &commit.conditions).await? {
+            Tried::Hold => Ok(()),
+            Tried::Fail(current) => Err(UploadError::Condition(current)),
         }
     }
 

@@ -14,9 +14,7 @@ use super::turns::Turn;
 use super::{Upload, UploadError, Uploads};
 use crate::pace::{Ended, Paced};
 use crate::storage::{Object, Received, StorageError, Target};
-
-/// Bytes gathered before they are stored: above the 5 MiB of S3's smallest part.
-const SLICE_BYTES: usize = 8 * 1024 * 1024;
+use crate::upload_slots::Slot;
 
 impl From<Ended> for UploadError {
     fn from(ended: Ended) -> Self {
@@ -27,14 +25,28 @@ impl From<Ended> for UploadError {
     }
 }
 
-/// What a request has brought so far.
-struct Arrival {
+/// What a request brings.
+pub(crate) struct Arrival {
+    /// Where its bytes begin.
+    pub(crate) offset: u64,
+    pub(crate) checks: Checks,
+    pub(crate) body: Body,
+    /// Whether it came with the creation.
+    pub(crate) is_first: bool,
+    /// Its place among all bodies, as long as anything of it is in memory.
+    pub(crate) slot: Slot,
+}
+
+/// What it has brought so far.
+struct Intake {
     checks: Checks,
     /// Of all that is stored.
     digest: RunningDigest,
     /// With what is stored, but need not count yet.
     stored: Received,
     gathered: BytesMut,
+    /// How many bytes are gathered before they are stored.
+    slice: usize,
     target: Target,
 }
 
@@ -43,10 +55,15 @@ impl Uploads {
         &self,
         upload: &mut Upload,
         turn: &Turn,
-        offset: u64,
-        checks: Checks,
-        body: Body,
+        arrival: Arrival,
     ) -> Result<Option<Object>, UploadError> {
+        let Arrival {
+            offset,
+            checks,
+            body,
+            slot: _slot,
+            ..
+        } = arrival;
         let (length, at) = (upload.state.length, upload.state.received.bytes);
         if offset != at {
             return Err(UploadError::OffsetMismatch { offset: at });
@@ -60,29 +77,30 @@ impl Uploads {
         if announced > limit {
             return Err(UploadError::ChunkTooLarge { limit });
         }
-        let mut arrival = Arrival {
+        let mut intake = Intake {
             checks,
             digest: upload.state.digest()?,
             target: upload.state.target()?,
             stored: upload.state.received.clone(),
             gathered: BytesMut::new(),
+            slice: self.storage.resumable().piece(&upload.state.received),
         };
-        let ended = self.take_in(upload, turn, &mut arrival, body, left).await;
+        let ended = self.take_in(upload, turn, &mut intake, body, left).await;
         match &ended {
             // Of too much nobody can tell what was meant; without a place there is nothing to keep.
             Err(UploadError::TooMany { .. } | UploadError::Storage(_) | UploadError::Gone) => {
                 return ended.map(|()| None);
             }
             // What is not whole cannot be checked.
-            Err(_) if !arrival.checks.is_empty() => return ended.map(|()| None),
+            Err(_) if !intake.checks.is_empty() => return ended.map(|()| None),
             Ok(()) | Err(_) => {}
         }
-        self.store(upload, &mut arrival).await?;
-        if let Some(mismatch) = arrival.checks.mismatch() {
+        self.store(upload, &mut intake).await?;
+        if let Some(mismatch) = intake.checks.mismatch() {
             return Err(UploadError::Mismatch(mismatch));
         }
         if upload.state.stage == Stage::Receiving {
-            self.count(upload, &arrival).await?;
+            self.count(upload, &intake).await?;
         }
         // Nothing is missing then, however the body ended.
         if upload.state.stage == Stage::Finishing {
@@ -96,7 +114,7 @@ impl Uploads {
         &self,
         upload: &mut Upload,
         turn: &Turn,
-        arrival: &mut Arrival,
+        intake: &mut Intake,
         body: Body,
         left: u64,
     ) -> Result<(), UploadError> {
@@ -120,25 +138,25 @@ impl Uploads {
             }
             while !bytes.is_empty() {
                 // Only when there is more: the last slice may complete the upload.
-                if arrival.gathered.len() == SLICE_BYTES {
-                    self.store(upload, arrival).await?;
-                    if arrival.checks.is_empty() {
-                        self.count(upload, arrival).await?;
+                if intake.gathered.len() == intake.slice {
+                    self.store(upload, intake).await?;
+                    if intake.checks.is_empty() {
+                        self.count(upload, intake).await?;
                     }
                 }
-                if arrival.gathered.capacity() == 0 {
-                    arrival.gathered = self.buffers.take();
+                if intake.gathered.capacity() == 0 {
+                    intake.gathered = self.buffers.take();
                 }
-                let room = SLICE_BYTES - arrival.gathered.len();
+                let room = intake.slice - intake.gathered.len();
                 let part = bytes.split_to(room.min(bytes.len()));
-                arrival.gathered.extend_from_slice(&part);
+                intake.gathered.extend_from_slice(&part);
             }
         }
     }
 
     /// Stores what was gathered. It does not count yet.
-    async fn store(&self, upload: &Upload, arrival: &mut Arrival) -> Result<(), UploadError> {
-        if arrival.gathered.is_empty() {
+    async fn store(&self, upload: &Upload, intake: &mut Intake) -> Result<(), UploadError> {
+        if intake.gathered.is_empty() {
             return Ok(());
         }
         // Another replica may have gone on while this body came: two must not send the same part.
@@ -146,9 +164,9 @@ impl Uploads {
         if state.is_none_or(|state| state.validators().etag != upload.read.etag) {
             return Err(UploadError::Locked);
         }
-        let bytes = std::mem::take(&mut arrival.gathered).freeze();
-        let mut checks = std::mem::take(&mut arrival.checks);
-        let mut digest = arrival.digest.clone();
+        let bytes = std::mem::take(&mut intake.gathered).freeze();
+        let mut checks = std::mem::take(&mut intake.checks);
+        let mut digest = intake.digest.clone();
         let hashed = bytes.clone();
         let hashing = tokio::task::spawn_blocking(move || {
             checks.update(&hashed);
@@ -157,21 +175,22 @@ impl Uploads {
         });
         let id = upload.id.as_str();
         let resumable = self.storage.resumable();
-        let appending = resumable.append(id, &arrival.target, &arrival.stored, bytes.clone());
+        let appending = resumable.append(id, &intake.target, &intake.stored, bytes.clone());
         let (stored, hashed) = tokio::join!(appending, hashing);
         self.buffers.give_back(bytes);
-        (arrival.checks, arrival.digest) =
+        (intake.checks, intake.digest) =
             hashed.map_err(|error| StorageError::Io(io::Error::other(error)))?;
-        arrival.stored = stored.map_err(|error| match error {
+        intake.stored = stored.map_err(|error| match error {
             StorageError::Damaged(_) => UploadError::Gone,
             error => error.into(),
         })?;
+        intake.slice = resumable.piece(&intake.stored);
         Ok(())
     }
 
     /// Makes what is stored count.
-    async fn count(&self, upload: &mut Upload, arrival: &Arrival) -> Result<(), UploadError> {
-        upload.state.count(arrival.stored.clone(), &arrival.digest);
+    async fn count(&self, upload: &mut Upload, intake: &Intake) -> Result<(), UploadError> {
+        upload.state.count(intake.stored.clone(), &intake.digest);
         self.save(upload).await
     }
 }

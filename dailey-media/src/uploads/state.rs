@@ -9,7 +9,7 @@ use crate::description::Description;
 use crate::digest::Sha256;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::Preconditions;
-use crate::storage::resumable::states;
+use crate::storage::resumable::{state_key, states};
 use crate::storage::{Commit, Location, Received, StorageError, Target};
 
 /// An upload's name: 122 random bits, which nobody guesses.
@@ -33,10 +33,10 @@ impl UploadId {
 
     /// Where its state is kept.
     pub(super) fn location(&self) -> Location {
-        let key = ObjectKey::parse(self.0.clone());
+        let key = ObjectKey::parse(state_key(&self.0));
         Location {
             space: states(),
-            key: key.expect("32 hexadecimal digits are a key"),
+            key: key.expect("hexadecimal digits and a slash are a key"),
         }
     }
 }
@@ -218,7 +218,7 @@ mod tests {
     fn only_a_name_of_ours_names_an_upload() {
         let id = UploadId::new();
         assert_eq!(UploadId::parse(id.as_str()), Some(id.clone()));
-        assert_eq!(id.location().key.as_str(), id.as_str());
+        assert_eq!(id.location().key.file_name(), id.as_str());
         for wrong in [
             "",
             "a",

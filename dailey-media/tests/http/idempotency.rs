@@ -164,10 +164,10 @@ async fn an_answer_is_not_for_a_token_that_may_do_less() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_of_other_bytes_is_another_request() {
     let service = Service::start().await;
-    let begin = |key: &str, bytes: &'static [u8], more: [(&'static str, &'static str); 1]| {
+    let begin = |key: &str, bytes: &'static [u8], more: &[(&'static str, &'static str)]| {
         let mut request = service.creation("a", 5).header("idempotency-key", key);
         for (name, value) in more {
-            request = request.header(name, value);
+            request = request.header(*name, *value);
         }
         request
             .header("content-type", "application/offset+octet-stream")
@@ -182,15 +182,22 @@ async fn an_upload_of_other_bytes_is_another_request() {
         "upload-checksum",
         "sha256 /V9WtAp5o4VwhCjnsyq5lqaBCAoWaiIG51DrSBkYYUU=",
     );
-    let created = begin("k", b"12345", [of_12345]).await.unwrap();
+    let created = begin("k", b"12345", &[of_12345]).await.unwrap();
     assert_eq!(created.status(), 201);
-    assert!(replayed(&begin("k", b"12345", [of_12345]).await.unwrap()));
+    assert!(replayed(&begin("k", b"12345", &[of_12345]).await.unwrap()));
     for (bytes, more) in [
-        (&b"99999"[..], of_99999),
-        (b"1234", of_12345),
-        (b"12345", ("if-match", "\"a\"")),
+        (&b"99999"[..], &[of_99999][..]),
+        (b"1234", &[of_12345]),
+        (b"12345", &[of_12345, ("if-match", "\"a\"")]),
+        (
+            b"12345",
+            &[
+                of_12345,
+                ("if-unmodified-since", "Mon, 30 Nov 2026 12:00:00 GMT"),
+            ],
+        ),
     ] {
-        let other = begin("k", bytes, [more]).await.unwrap();
+        let other = begin("k", bytes, more).await.unwrap();
         let expected = (422, "idempotency_key_reused".into());
         assert_eq!(problem(other).await, expected, "{more:?}");
     }
@@ -198,7 +205,8 @@ async fn an_upload_of_other_bytes_is_another_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_broke_off_may_be_sent_again() {
-    let service = Service::start().await;
+    // Room for one: nothing of the first may be left.
+    let service = Service::configured("[limits]\nuser_quota_bytes = 10\n").await;
     let head = format!(
         "POST /api/uploads HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\nidempotency-key: k\r\ntus-resumable: 1.0.0\r\n\
          upload-length: 10\r\nupload-metadata: {}\r\ncontent-type: application/offset+octet-stream\r\ncontent-length: 10\r\n\r\n",
@@ -304,6 +312,44 @@ async fn who_left_before_the_answer_finds_it_later() {
     assert!(replayed(&answer));
     assert_eq!(answer.status(), 201);
     assert_eq!(body(answer).await["size"], 60_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_answers_are_kept_until_a_subject_has_too_many_of_them() {
+    let limits = "[limits]\nwrites_per_minute = 1000\nwrites_at_once = 1000\n";
+    let service = Service::limited(limits).await;
+    let keys: Vec<String> = (0..1000)
+        .map(|n| format!("{n}{}", "k".repeat(240)))
+        .collect();
+    let large = json!({ "keys": keys });
+    // 16 MiB at once, of a quarter of a MiB each.
+    let mut kept = 0;
+    let told = loop {
+        let key = format!("large-{kept}");
+        let first = post(&service, "delete", &key, &large).await;
+        assert_eq!(first.status(), 200);
+        let again = post(&service, "delete", &key, &large).await;
+        if !replayed(&again) {
+            break again;
+        }
+        kept += 1;
+        assert!(kept < 80, "without an end");
+    };
+    assert!(kept > 50, "{kept}");
+    let told = body(told).await;
+    assert_eq!(told["code"], "idempotency_answer_not_kept");
+    assert_eq!(told["first_status"], 200);
+    let other = service.token().claim("sub", "user-2");
+    let ask = || {
+        let path = "/api/media-ops/delete";
+        let ask = service.request_as(Method::POST, path, &other);
+        let ask = ask.header("content-type", "application/json");
+        ask.header("idempotency-key", "k")
+            .body(large.to_string())
+            .send()
+    };
+    ask().await.unwrap();
+    assert!(replayed(&ask().await.unwrap()), "of another subject");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -351,6 +351,14 @@ async fn a_damaged_object_is_left_out_of_lists_and_can_be_replaced_and_removed()
         problem(service.get("secret").await).await,
         (500, "object_damaged".into())
     );
+    for (overwrite, expected) in [(false, 409), (true, 200)] {
+        damage();
+        let wanted = serde_json::json!({ "from": "a", "to": "secret", "overwrite": overwrite });
+        let copied = service.post("/api/media-ops/copy", &wanted).await;
+        assert_eq!(copied.status(), expected, "{overwrite}");
+    }
+    assert_eq!(service.get("secret").await.status(), 200);
+    damage();
     let list = service.request(Method::GET, "/api/media");
     let list = json(list.send().await.unwrap()).await;
     assert_eq!(list["objects"].as_array().unwrap().len(), 1, "{list}");

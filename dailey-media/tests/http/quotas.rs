@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::service::{Service, header, json as body, problem};
+use crate::uploads::left_behind;
 
 async fn put(service: &Service, token: &TokenBuilder, key: &str, size: usize) -> Response {
     let path = format!("/api/media/{key}");
@@ -241,6 +242,40 @@ async fn what_never_arrives_is_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_subject_has_so_many_objects_however_small_they_are() {
+    let mut service = Service::configured("[limits]\nuser_quota_objects = 3\n").await;
+    for key in ["a", "b"] {
+        assert_eq!(store(&service, key, 0).await, 201);
+    }
+    let path = service.begin("c", 1).await;
+    let told = refusal(put(&service, &service.token(), "d", 0).await).await;
+    assert_eq!(
+        (&told["quota"], &told["limit"]),
+        (&json!("user_objects"), &json!(3))
+    );
+    refusal(service.creation("d", 0).send().await.unwrap()).await;
+    let copy = json!({ "from": "a", "to": "d" });
+    refusal(service.post("/api/media-ops/copy", &copy).await).await;
+    // What is there may change, and move.
+    assert_eq!(store(&service, "a", 9).await, 200);
+    let rename = json!({ "from": "b", "to": "b2" });
+    assert_eq!(
+        service.post("/api/media-ops/move", &rename).await.status(),
+        201
+    );
+    assert_eq!(service.append(&path, 0, b"x").await.status(), 204);
+    let other = service.token().claim("sub", "user-2");
+    assert_eq!(put(&service, &other, "a", 0).await.status(), 201);
+    service.child.signal(Signal::Kill).unwrap();
+    service.child.stop(Duration::from_secs(20)).unwrap();
+    service.restart();
+    refusal(put(&service, &service.token(), "d", 0).await).await;
+    let gone = service.request(Method::DELETE, "/api/media/c").send().await;
+    assert_eq!(gone.unwrap().status(), 204);
+    assert_eq!(store(&service, "d", 0).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_is_known_after_a_kill() {
     let mut service = Service::configured("[limits]\nuser_quota_bytes = 1000\n").await;
     assert_eq!(store(&service, "a/b", 600).await, 201);
@@ -359,6 +394,15 @@ async fn who_has_too_many_uploads_under_way_is_told_to_wait() {
     };
     assert_eq!(header(&refused, "retry-after"), "5");
     assert_eq!(problem(refused).await, (429, "too_many_uploads".into()));
+    // What passes a copy on takes as much, and of an upload that is refused nothing has begun.
+    let copy = json!({ "from": "none", "to": "b" });
+    let refused = service.post("/api/media-ops/copy", &copy).await;
+    assert_eq!(problem(refused).await, (429, "too_many_uploads".into()));
+    let upload = service.creation("b", 5);
+    let upload = upload.header("content-type", "application/offset+octet-stream");
+    let refused = upload.body("hello").send().await.unwrap();
+    assert_eq!(problem(refused).await, (429, "too_many_uploads".into()));
+    assert!(matches!(left_behind(&service).await, None | Some(0)));
     let (second, third) = (
         service.token().claim("sub", "user-2"),
         service.token().claim("sub", "user-3"),

@@ -1,5 +1,6 @@
 //! Resumable uploads: a multipart upload that goes on over many requests, and before its next part
-//! is large enough, an object with what there is of it.
+//! is large enough, an object with what there is of it. All parts but the last are of one size: there are
+//! stores that take no others (Cloudflare R2).
 //!
 //! A part and a rest are never written again once they count. A rest that was gone on from is
 //! removed by the step after the next, when nothing kept can name it any more.
@@ -59,6 +60,13 @@ struct Rest {
 const GONE: StorageError = StorageError::Damaged("received bytes of an upload are gone");
 
 impl Resumable for S3Storage {
+    fn piece(&self, received: &Received) -> usize {
+        // One that cannot be read is found out by the step itself.
+        let place = Place::of(received).unwrap_or_default();
+        let rest = place.rest.map_or(0, |rest| rest.bytes);
+        PART_BYTES - rest.min(PART_BYTES - 1)
+    }
+
     fn append<'a>(
         &'a self,
         id: &'a str,
@@ -137,10 +145,9 @@ impl Inner {
         let added = bytes.len();
         if added > 0 {
             let before = self.read_rest(id, place.rest.as_ref()).await?;
-            let all = before.len() + added;
-            let payload: PutPayload = [before, bytes].into_iter().collect();
             place.spent = place.rest.take().map(|rest| rest.name);
-            if all >= PART_BYTES {
+            let mut all = Pieces([before, bytes]);
+            while all.len() >= PART_BYTES {
                 let sent = match &mut place.multipart {
                     Some(sent) => sent,
                     empty => {
@@ -158,18 +165,21 @@ impl Inner {
                     }
                 };
                 let index = sent.parts.len();
-                let put = self
-                    .client
-                    .put_part(&path, &sent.upload, index, payload)
-                    .await;
+                let part = all.split_to(PART_BYTES);
+                let put = self.client.put_part(&path, &sent.upload, index, part).await;
                 sent.parts.push(put.map_err(gone)?.content_id);
-            } else {
+            }
+            if all.len() > 0 {
                 let name = Uuid::new_v4().simple().to_string();
                 let path = rest(id, &name);
-                let (none, guard) = (Attributes::new(), Guard::Anything);
-                let put = self.client.put(&path, payload, none, &guard).await;
+                let (bytes, none) = (all.len(), Attributes::new());
+                let payload = all.split_to(bytes);
+                let put = self
+                    .client
+                    .put(&path, payload, none, &Guard::Anything)
+                    .await;
                 put.map_err(RemoteError::from)?;
-                place.rest = Some(Rest { name, bytes: all });
+                place.rest = Some(Rest { name, bytes });
             }
         }
         Ok(Received {
@@ -254,6 +264,25 @@ impl Inner {
             multipart::forget(&self.client, note).await;
         }
         Ok(())
+    }
+}
+
+/// What was kept and what came.
+struct Pieces([Bytes; 2]);
+
+impl Pieces {
+    fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    /// Takes the first `length` bytes, of which there are so many.
+    fn split_to(&mut self, mut length: usize) -> PutPayload {
+        let taken = self.0.each_mut().map(|piece| {
+            let taken = piece.split_to(length.min(piece.len()));
+            length -= taken.len();
+            taken
+        });
+        taken.into_iter().collect()
     }
 }
 

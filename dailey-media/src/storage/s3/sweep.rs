@@ -13,7 +13,7 @@ use super::found::now_ms;
 use super::layout;
 use super::multipart::{FOLDER, MAX_AGE, Record};
 use super::orphans::Orphans;
-use crate::storage::resumable::states;
+use crate::storage::resumable::{state_key, states};
 
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -98,7 +98,7 @@ async fn abort(client: &SharedClient, path: &Path, age: Duration) -> Result<bool
 
 /// Where the state of a resumable upload is.
 fn state_of(id: &str) -> Path {
-    Path::from(format!("{}{id}", layout::prefix(&states())))
+    Path::from(layout::prefix(&states()) + &state_key(id))
 }
 
 #[cfg(test)]

@@ -15,8 +15,7 @@ use crate::store::Store;
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// All at once, and without quotas: the server is asked only for what decides.
-const RACE: &str =
-    "[limits]\nuploads_per_subject = 64\nuser_quota_bytes = 0\napp_quota_bytes = 0\n";
+const RACE: &str = "[limits]\nuploads_per_subject = 64\nuser_quota_bytes = 0\nuser_quota_objects = 0\napp_quota_bytes = 0\n";
 
 pub(super) struct Bucket {
     pub(super) server: S3Server,

@@ -88,6 +88,56 @@ async fn an_object_of_any_size_comes_back_whole_and_in_ranges() {
     );
 }
 
+/// What stands between the tags of this name.
+fn texts<'t>(xml: &'t str, tag: &str) -> Vec<&'t str> {
+    let tag = format!("<{tag}>");
+    let rest = xml.split(&*tag).skip(1);
+    rest.filter_map(|rest| rest.split('<').next()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn parts_of_a_resumable_upload_are_of_one_size_however_its_bytes_come() {
+    let bucket = Bucket::on(Kind::Moto);
+    let service = bucket.service().await;
+    let body = bytes(4 * PART + 77, 5);
+    let path = service.begin("pieces", body.len() as u64).await;
+    let mut offset = 0;
+    for size in [1, PART, 2 * PART - 7, 10] {
+        let piece = &body[offset..offset + size];
+        let appended = service.append(&path, offset as u64, piece).await;
+        assert_eq!(appended.status(), 204);
+        offset += size;
+    }
+    let ask = async |query: &str| {
+        let answer = bucket.request(Method::GET, query).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let uploads = ask("?uploads").await;
+    let (key, id) = (texts(&uploads, "Key")[0], texts(&uploads, "UploadId")[0]);
+    let parts = ask(&format!("/{key}?uploadId={id}")).await;
+    let part = PART.to_string();
+    assert_eq!(texts(&parts, "Size"), [&*part; 3], "{parts}");
+    let rest = service.append(&path, offset as u64, &body[offset..]).await;
+    assert_eq!(rest.status(), 204);
+    assert!(service.get("pieces").await.bytes().await.unwrap() == body);
+    bucket.until_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn no_upload_begins_that_could_never_become_an_object() {
+    let bucket = Bucket::on(Kind::Moto);
+    let service = bucket.service().await;
+    // With the names of app and subject before it, longer than the bucket takes.
+    let long = format!("{}/{}", "k".repeat(250), "k/".repeat(374) + "k");
+    for length in [0, 5] {
+        let refused = service.creation(&long, length).send().await.unwrap();
+        assert_eq!(problem(refused).await, (400, "key_invalid".into()));
+    }
+    assert_eq!(bucket.count(".dailey/uploads/").await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn conditions_hold_for_large_objects_too() {

@@ -10,6 +10,8 @@ mod replicas;
 mod room;
 mod together;
 
+use std::path::Path;
+
 use data_encoding::BASE64;
 use reqwest::{Method, RequestBuilder, Response};
 
@@ -61,14 +63,22 @@ impl Service {
     }
 }
 
+fn files_in(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.map(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => files_in(&entry.path()),
+        _ => 1,
+    });
+    files.sum()
+}
+
 /// States and bytes of uploads in the store, where a test can look into it.
 pub(crate) async fn left_behind(service: &Service) -> Option<usize> {
     if let (Some(bytes), Some(states)) = (
         service.local("resumable"),
         service.local("objects/.d/uploads.d"),
     ) {
-        let count = |folder| std::fs::read_dir(folder).map_or(0, Iterator::count);
-        return Some(count(bytes) + count(states));
+        return Some(files_in(&bytes) + files_in(&states));
     }
     let bucket = service.store.open_bucket()?;
     let mut found = 0;
