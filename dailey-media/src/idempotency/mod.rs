@@ -11,7 +11,8 @@
 //! restart and with several replicas. It goes on when the client leaves. Where a process dies in the
 //! middle, its key is free again after a minute, and the request may be carried out a second time. Not
 //! kept are answers after which the same request may succeed: 401, 403, 408, 429, 5xx and 400
-//! `body_incomplete`.
+//! `body_incomplete`. Of a large answer, or one of very many, only its status is: a later one is told 409
+//! `idempotency_answer_not_kept`.
 
 mod record;
 
