@@ -52,8 +52,9 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
 /// 1 GiB in S3's smallest parts at once: a client of tus gives up where it is told to wait.
 const APPEND: Rate = rate(APPENDS, 1200, 240);
 const LINK: Rate = rate(LINKS, 600, 100);
-/// Kibibytes of answers: more than small ones need at the rate of writing.
-const KEEP: Rate = rate(KEPT, 300, 16 * 1024);
+/// Kibibytes of answers at once; in the long run as many small ones as a subject may write, and more.
+const KEPT_AT_ONCE: u32 = 16 * 1024;
+const KEPT_PER_WRITE: u32 = 3;
 
 const READS: &str = "read";
 const WRITES: &str = "write";
@@ -153,7 +154,11 @@ impl RateLimits {
                 )),
                 links: Limiter::new(LINK),
                 validations: Limiter::new(rate(VALIDATIONS, validations, validations)),
-                kept: Limiter::new(KEEP),
+                kept: Limiter::new(rate(
+                    KEPT,
+                    rates.writes_per_minute.saturating_mul(KEPT_PER_WRITE),
+                    KEPT_AT_ONCE,
+                )),
             })
         }))
     }

@@ -206,24 +206,22 @@ impl Checker {
             let detail = format!("the run took longer than {} s", limit.as_secs());
             return broken(ProblemId::CheckIncomplete, &detail);
         };
-        let verdict = judge(&seeing, history);
-        let run_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut report = report::build(&seeing, &verdict, mode, run_ms, &self.scrub);
+        let mut verdict = judge(&seeing, history);
         if let Some(path) = state_file
             && let Err(error) = state_file::write(path, &verdict.memory)
         {
-            report.skipped.push(crate::verdict::Skipped {
-                check: "state_file".to_owned(),
-                reason: format!("it cannot be written: {error}"),
-            });
+            let replica = &seeing.hosts[seeing.roles.replica].name;
+            verdict.cannot_be_kept(replica, &error.to_string());
         }
+        let run_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let report = report::build(&seeing, &verdict, mode, run_ms, &self.scrub);
         (report, Some(verdict.memory))
     }
 
     /// One line in one write, and the metrics.
     fn say(&self, report: &Report) -> io::Result<()> {
         if let Some(path) = &self.arguments.metrics_file {
-            let text = report::metrics(report);
+            let text = report::metrics(report, &collect::names(&self.settings));
             if let Err(error) = state_file::write_whole(path, text.as_bytes(), 0o644) {
                 let _ = writeln!(io::stderr(), "the metrics file cannot be written: {error}");
             }

@@ -278,3 +278,33 @@ fn every_member_and_every_series_is_there_though_nothing_is_known() {
     }
     assert!(text.ends_with("# EOF\n"), "{text}");
 }
+
+#[test]
+fn every_series_is_there_though_the_run_could_not_even_look() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().display().to_string();
+    let metrics = home.path().join("metrics.prom");
+    // Where the lock should be, is a folder.
+    let state = home.path().join("nowhere/state");
+    let changed = [("TMPDIR", folder.as_str()), ("PATH", "/usr/bin:/bin")];
+    let arguments = ["--state-file", state.to_str().unwrap(), "--metrics-file"];
+    let arguments = [&arguments[..], &[metrics.to_str().unwrap()]].concat();
+    let output = ssh(&changed, &arguments);
+    assert_eq!(output.status.code(), Some(3));
+    let text = fs::read_to_string(metrics).unwrap();
+    for series in SERIES {
+        // Its own problem is another one.
+        if series.starts_with("problem") {
+            continue;
+        }
+        let start = format!("mysql_repl_{series}");
+        assert!(
+            text.lines().any(|line| line.starts_with(&start)),
+            "{start}: {text}"
+        );
+    }
+    assert!(
+        text.contains("mysql_repl_check_up{host=\"127.0.0.1:1\"} 0\n"),
+        "{text}"
+    );
+}

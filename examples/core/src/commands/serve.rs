@@ -13,7 +13,7 @@ use super::{Failure, database_failure, open, settings};
 use crate::routes;
 use crate::service::{Core, Live};
 use crate::settings::{Purpose, Settings};
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, Store, StoreError, Swept};
 
 /// Threads for blocking work: signing bounds itself to the cores, reloading needs one; passwords have threads of their
 /// own.
@@ -24,6 +24,8 @@ const BLOCKING_GRACE: Duration = Duration::from_secs(5);
 const FIND_INTERVAL: Duration = Duration::from_secs(1);
 /// How often what no rule needs any more is forgotten.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// Between two pieces of it.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) fn run() -> Result<(), Failure> {
     let settings = settings(Purpose::Serve)?;
@@ -192,8 +194,16 @@ async fn sweep(core: &Core) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = core.store.sweep().await {
-            tracing::warn!(%error, "old records were not swept; it is tried again in an hour");
+        loop {
+            match core.store.sweep().await {
+                Ok(Swept::All) => break,
+                // Others have the database in between.
+                Ok(Swept::InPart) => tokio::time::sleep(SWEEP_PAUSE).await,
+                Err(error) => {
+                    tracing::warn!(%error, "old records were not swept; it is tried again in an hour");
+                    break;
+                }
+            }
         }
     }
 }

@@ -294,6 +294,15 @@ pub struct RefreshAttempt {
     pub requested: Option<Scopes>,
 }
 
+/// How far a sweep came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
+    /// Nothing is left that could be forgotten.
+    All,
+    /// There may be more.
+    InPart,
+}
+
 /// What became of a presented refresh token.
 #[derive(Debug, Clone)]
 pub enum Refreshed {
@@ -428,8 +437,8 @@ pub trait Store: Send + Sync {
         context: Context,
     ) -> Answer<'_, ()>;
 
-    /// Forgets what no rule needs any more.
-    fn sweep(&self) -> Answer<'_, ()>;
+    /// Forgets what no rule needs any more, or a good piece of it.
+    fn sweep(&self) -> Answer<'_, Swept>;
 
     /// Says goodbye to the database. What is asked afterwards is refused.
     fn close(&self) -> Answer<'_, ()>;

@@ -3,7 +3,7 @@
 use dailey_core::email::Email;
 use dailey_core::scope::Scopes;
 use dailey_core::store::{
-    AppChange, Availability, Context, OLD_SECRET_MS, OldSecrets, StoreError, UserRole,
+    AppChange, Availability, Context, OLD_SECRET_MS, OldSecrets, StoreError, Swept, UserRole,
 };
 use uuid::Uuid;
 
@@ -249,6 +249,26 @@ pub(crate) async fn sweeping_forgets_what_has_ended_and_nothing_else(fixture: Fi
     assert_eq!(counts(), [0, 1, 0, 0]);
     assert_eq!(store.apps().await.unwrap().len(), 1);
     assert_eq!(store.users().await.unwrap().len(), 1);
+}
+
+pub(crate) async fn much_that_has_ended_is_forgotten_piece_by_piece(fixture: Fixture) {
+    let store = &fixture.store;
+    let count = || {
+        fixture.ask("SELECT count(*) FROM audit")[0]
+            .parse::<u32>()
+            .unwrap()
+    };
+    // More than one sweep takes anywhere.
+    while count() <= 10_000 {
+        fixture.ask("INSERT INTO audit (at, event, detail) SELECT at, event, detail FROM audit");
+    }
+    fixture.pass(181 * DAY);
+    let mut sweeps = 0;
+    while store.sweep().await.unwrap() == Swept::InPart {
+        sweeps += 1;
+        assert!(sweeps < 10, "without an end");
+    }
+    assert_eq!(count(), 0, "after {sweeps} of several");
 }
 
 pub(crate) async fn every_security_event_leaves_its_line(fixture: Fixture) {

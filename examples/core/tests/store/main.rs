@@ -41,6 +41,7 @@ suite! {
     apps::an_old_secret_ends_a_day_later_or_at_once,
     apps::a_deleted_app_takes_everything_with_it,
     apps::sweeping_forgets_what_has_ended_and_nothing_else,
+    apps::much_that_has_ended_is_forgotten_piece_by_piece,
     apps::every_security_event_leaves_its_line,
     logins::a_login_does_not_outlive_what_changed_while_its_password_was_verified,
     logins::disabling_and_a_new_password_end_every_session,

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use super::Report;
 
-/// The text.
-pub fn metrics(report: &Report) -> String {
+/// The text. `names` are the two hosts' as they are configured: a run that could not look knows no others.
+pub fn metrics(report: &Report, names: &[String; 2]) -> String {
     let mut text = Text(String::new());
     let (primary, replica) = (report.primary.as_ref(), report.replica.as_ref());
     let host = |name: &str| format!("{{host=\"{}\"}}", escaped(name));
-    let hosts: Vec<(&str, bool, Option<bool>, Option<&String>)> = primary
+    let mut hosts: Vec<(&str, bool, Option<bool>, Option<&String>)> = primary
         .map(|host| {
             let ends = host.cert_not_after.as_ref();
             (host.name.as_str(), host.reachable, host.read_only, ends)
@@ -20,6 +20,9 @@ pub fn metrics(report: &Report) -> String {
             (host.name.as_str(), host.reachable, host.read_only, ends)
         }))
         .collect();
+    if hosts.is_empty() {
+        hosts.extend(names.iter().map(|name| (name.as_str(), false, None, None)));
+    }
 
     text.family(
         "mysql_repl_check_up",
@@ -119,6 +122,11 @@ pub fn metrics(report: &Report) -> String {
     text.family("mysql_repl_super_read_only", "super_read_only of the host.");
     if let Some(replica) = replica {
         text.sample(&host(&replica.name), replica.super_read_only.map(flag));
+    } else {
+        // Which of the two it is, only a run that looks finds out.
+        for (name, ..) in &hosts {
+            text.sample(&host(name), None);
+        }
     }
     text.family(
         "mysql_repl_cert_not_after_seconds",

@@ -50,6 +50,22 @@ pub struct Verdict {
     pub memory: Memory,
 }
 
+impl Verdict {
+    /// The memory could not be written: the next run would compare with an older one, and might call well what
+    /// stands still.
+    pub fn cannot_be_kept(&mut self, host: &str, reason: &str) {
+        let detail = format!("the state file cannot be written: {reason}");
+        let problem = Problem::new(ProblemId::CheckIncomplete, host, detail);
+        self.problems.push(problem);
+        sort(&mut self.problems);
+    }
+}
+
+/// The worst first.
+fn sort(problems: &mut [Problem]) {
+    problems.sort_by_key(|problem| (problem.severity, problem.id));
+}
+
 /// Problems and left-out checks as they are found.
 #[derive(Debug, Default)]
 struct Findings {
@@ -114,7 +130,7 @@ pub fn judge(seeing: &Seeing, history: &History) -> Verdict {
         ..
     } = findings;
     soften(&mut problems, history);
-    problems.sort_by_key(|problem| (problem.severity, problem.id));
+    sort(&mut problems);
     let seen = seen(&problems, history, seeing.now);
     Verdict {
         memory: remember(seeing, history, &seen),

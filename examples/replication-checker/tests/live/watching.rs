@@ -97,6 +97,16 @@ fn what_was_seen_before_is_kept_in_the_state_file_and_a_damaged_one_costs_nothin
     let text = damaged.report.to_string();
     assert!(text.contains("the state file is damaged"), "{text}");
     assert_eq!(check().report["problems"][0]["runs"], 2);
+
+    // Where nothing can be kept, a replica that stands still might look well for ever.
+    bed.replica("START REPLICA IO_THREAD");
+    fs::remove_file(&state).unwrap();
+    fs::create_dir(&state).unwrap();
+    let forgetful = check();
+    let text = forgetful.report.to_string();
+    assert_eq!(forgetful.code, 3, "{text}");
+    assert!(text.contains("check_incomplete"), "{text}");
+    assert!(text.contains("the state file cannot be written"), "{text}");
 }
 
 #[test]

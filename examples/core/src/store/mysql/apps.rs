@@ -8,10 +8,13 @@ use uuid::Uuid;
 use super::audit;
 use super::failure::{failed, or_taken};
 use super::row::{column, id, scopes, text};
+use super::schema::SWEPT_ROWS;
 use crate::scope::{ADMIN_SCOPE, Scopes};
 use crate::secret::SecretHash;
 use crate::store::occasion::Occasion;
-use crate::store::{App, AppChange, AppRole, CORE_NAME, OLD_SECRET_MS, OldSecrets, StoreError};
+use crate::store::{
+    App, AppChange, AppRole, CORE_NAME, OLD_SECRET_MS, OldSecrets, StoreError, Swept,
+};
 
 pub(super) async fn core_app(connection: &mut Conn) -> Result<Option<App>, StoreError> {
     let row: Option<Row> = connection
@@ -104,19 +107,51 @@ pub(super) async fn change(
     Ok(app)
 }
 
+/// Disables an app that is to be deleted, so that nobody gets new tokens, and forgets some of those that there are.
+pub(super) async fn empty(
+    connection: &mut Conn,
+    app_id: Uuid,
+    now: i64,
+) -> Result<Swept, StoreError> {
+    lock_deletable(connection, app_id).await?;
+    connection
+        .exec_drop(
+            "UPDATE apps SET disabled_at = coalesce(disabled_at, ?) WHERE app_id = ?",
+            (now, text(app_id)),
+        )
+        .await
+        .map_err(|error| failed(&error))?;
+    connection
+        .exec_drop(
+            format!("DELETE FROM refresh_tokens WHERE app_id = ? LIMIT {SWEPT_ROWS}"),
+            (text(app_id),),
+        )
+        .await
+        .map_err(|error| failed(&error))?;
+    Ok(if connection.affected_rows() < SWEPT_ROWS {
+        Swept::All
+    } else {
+        Swept::InPart
+    })
+}
+
+async fn lock_deletable(connection: &mut Conn, app_id: Uuid) -> Result<(), StoreError> {
+    match lock(connection, app_id).await? {
+        None => Err(StoreError::NoSuchApp),
+        Some(App {
+            role: AppRole::Core,
+            ..
+        }) => Err(StoreError::CoreApp),
+        Some(_) => Ok(()),
+    }
+}
+
 pub(super) async fn delete(
     connection: &mut Conn,
     app_id: Uuid,
     occasion: &Occasion,
 ) -> Result<(), StoreError> {
-    match lock(connection, app_id).await? {
-        None => return Err(StoreError::NoSuchApp),
-        Some(App {
-            role: AppRole::Core,
-            ..
-        }) => return Err(StoreError::CoreApp),
-        Some(_) => {}
-    }
+    lock_deletable(connection, app_id).await?;
     connection
         .exec_drop("DELETE FROM apps WHERE app_id = ?", (text(app_id),))
         .await

@@ -23,7 +23,7 @@ use self::row::text;
 use super::occasion::Occasion;
 use super::{
     Answer, App, AppChange, Clock, Context, LoginAttempt, LoginEnd, LoginStart, LoginSuccess,
-    OldSecrets, RefreshAttempt, Refreshed, Store, StoreError, User, UserRole,
+    OldSecrets, RefreshAttempt, Refreshed, Store, StoreError, Swept, User, UserRole,
 };
 use crate::email::Email;
 use crate::scope::Scopes;
@@ -235,9 +235,20 @@ impl Store for MysqlStore {
     }
 
     fn delete_app(&self, app_id: Uuid, context: Context) -> Answer<'_, ()> {
-        transaction!(self, |connection, now| {
-            let occasion = Occasion::new(context.clone(), now);
-            async move { apps::delete(connection, app_id, &occasion).await }
+        Box::pin(async move {
+            // All of its tokens with the app at once would hold others up, and perhaps never end in time.
+            let mut swept = Swept::InPart;
+            while swept == Swept::InPart {
+                let piece: Answer<'_, Swept> = transaction!(self, |connection, now| {
+                    apps::empty(connection, app_id, now)
+                });
+                swept = piece.await?;
+            }
+            let last: Answer<'_, ()> = transaction!(self, |connection, now| {
+                let occasion = Occasion::new(context.clone(), now);
+                async move { apps::delete(connection, app_id, &occasion).await }
+            });
+            last.await
         })
     }
 
@@ -373,7 +384,7 @@ impl Store for MysqlStore {
         })
     }
 
-    fn sweep(&self) -> Answer<'_, ()> {
+    fn sweep(&self) -> Answer<'_, Swept> {
         transaction!(self, |connection, now| schema::sweep(connection, now))
     }
 

@@ -4,7 +4,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
 use super::failure::failed;
-use crate::store::{AUDIT_MS, DAY_MS, StoreError};
+use crate::store::{AUDIT_MS, DAY_MS, StoreError, Swept};
 
 /// Each step brings the schema from one version to the next; a step that was released is never changed.
 const MIGRATIONS: [&str; 1] = [include_str!("v1.sql")];
@@ -91,28 +91,29 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
         .filter(|statement| !statement.is_empty())
 }
 
-/// Forgets ended refresh tokens, old secrets, old counters and an old audit; so many rows of each at a time that no other
-/// transaction waits long.
-pub(super) async fn sweep(connection: &mut Conn, now: i64) -> Result<(), StoreError> {
-    for (statement, before) in [
+/// Rows of each table that one sweep forgets: so many that no other transaction waits long.
+pub(super) const SWEPT_ROWS: u64 = 5000;
+
+/// Forgets ended refresh tokens, old secrets, old counters and an old audit.
+pub(super) async fn sweep(connection: &mut Conn, now: i64) -> Result<Swept, StoreError> {
+    let mut swept = Swept::All;
+    for (rows, before) in [
+        ("refresh_tokens WHERE expires_at < ?", now),
+        ("app_secrets WHERE expires_at < ?", now),
         (
-            "DELETE FROM refresh_tokens WHERE expires_at < ? LIMIT 10000",
-            now,
-        ),
-        (
-            "DELETE FROM app_secrets WHERE expires_at < ? LIMIT 10000",
-            now,
-        ),
-        (
-            "DELETE FROM login_throttle WHERE greatest(window_start, locked_until) < ? LIMIT 10000",
+            "login_throttle WHERE greatest(window_start, locked_until) < ?",
             now - DAY_MS,
         ),
-        ("DELETE FROM audit WHERE at < ? LIMIT 10000", now - AUDIT_MS),
+        ("audit WHERE at < ?", now - AUDIT_MS),
     ] {
+        let statement = format!("DELETE FROM {rows} LIMIT {SWEPT_ROWS}");
         connection
             .exec_drop(statement, (before,))
             .await
             .map_err(|error| failed(&error))?;
+        if connection.affected_rows() >= SWEPT_ROWS {
+            swept = Swept::InPart;
+        }
     }
-    Ok(())
+    Ok(swept)
 }

@@ -20,7 +20,7 @@ use self::file::File;
 use super::occasion::Occasion;
 use super::{
     Answer, App, AppChange, Clock, Context, LoginAttempt, LoginEnd, LoginStart, LoginSuccess,
-    OldSecrets, RefreshAttempt, Refreshed, Store, StoreError, User, UserRole,
+    OldSecrets, RefreshAttempt, Refreshed, Store, StoreError, Swept, User, UserRole,
 };
 use crate::email::Email;
 use crate::scope::Scopes;
@@ -335,7 +335,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn sweep(&self) -> Answer<'_, ()> {
+    fn sweep(&self) -> Answer<'_, Swept> {
         self.transaction(schema::sweep)
     }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::failed;
-use crate::store::{AUDIT_MS, DAY_MS, StoreError};
+use crate::store::{AUDIT_MS, DAY_MS, StoreError, Swept};
 
 /// Each step brings the schema from one version to the next; a step that was released is never changed.
 const MIGRATIONS: [&str; 1] = [include_str!("v1.sql")];
@@ -60,7 +60,7 @@ pub(super) fn version(connection: &Connection) -> Result<Option<i64>, StoreError
 }
 
 /// Forgets ended refresh tokens, old secrets, old counters and an old audit.
-pub(super) fn sweep(transaction: &Transaction<'_>, now: i64) -> Result<(), StoreError> {
+pub(super) fn sweep(transaction: &Transaction<'_>, now: i64) -> Result<Swept, StoreError> {
     let forget = |sql: &str, before: i64| {
         transaction
             .execute(sql, [before])
@@ -73,5 +73,5 @@ pub(super) fn sweep(transaction: &Transaction<'_>, now: i64) -> Result<(), Store
         now - DAY_MS,
     )?;
     forget("DELETE FROM audit WHERE at < ?1", now - AUDIT_MS)?;
-    Ok(())
+    Ok(Swept::All)
 }
