@@ -4,14 +4,15 @@
 //! The lines have the form of all others and obey `RUST_LOG` under the target `access`. They are written here,
 //! since what writes any event with any fields takes longer for it than a small answer may.
 
-use std::fmt::{self, Display};
+use std::cell::Cell;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
 use dailey_auth::Environment;
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tracing::Level;
 
 use crate::logs::{self, StandardError};
@@ -40,14 +41,15 @@ pub(crate) fn write(access: &Access<'_>) {
     let Some(environment) = logs::output() else {
         return;
     };
+    let stamp = Stamp::of(Timestamp::now());
     let line = Line {
-        timestamp: format_args!("{:.6}", Timestamp::now()),
+        timestamp: stamp.as_str(),
         level: "INFO",
         message: "answered",
         request_id: access.id.as_str(),
         route: access.route,
         method: access.method,
-        status: access.status.as_u16(),
+        status: access.status,
         code: access.code,
         subject: access.subject,
         ms: milliseconds(access.took),
@@ -59,13 +61,14 @@ pub(crate) fn write(access: &Access<'_>) {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    timestamp: fmt::Arguments<'a>,
+    timestamp: &'a str,
     level: &'static str,
     message: &'static str,
     request_id: &'a str,
     route: &'a str,
     method: &'static str,
-    status: u16,
+    #[serde(serialize_with = "as_number")]
+    status: StatusCode,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,50 +79,164 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn bytes(&self, environment: Environment) -> Vec<u8> {
-        let mut line = Vec::with_capacity(LINE_BYTES);
-        let written = match environment {
+        let mut line = match environment {
             Environment::Production => {
-                serde_json::to_writer(&mut line, self).map_err(std::io::Error::from)
+                let mut line = Vec::with_capacity(LINE_BYTES);
+                let written = serde_json::to_writer(&mut line, self);
+                debug_assert!(written.is_ok(), "a Vec takes all");
+                line
             }
-            Environment::Development => write!(line, "{self}"),
+            Environment::Development => self.text().into_bytes(),
         };
-        debug_assert!(written.is_ok(), "a Vec takes all");
         line.push(b'\n');
         line
     }
+
+    /// Nothing in it needs an escape: names of ours, and ids of letters and digits.
+    fn text(&self) -> String {
+        let mut text = String::with_capacity(LINE_BYTES);
+        let pieces = [
+            self.timestamp,
+            "  ",
+            self.level,
+            " ",
+            self.target,
+            ": ",
+            self.message,
+            " request_id=\"",
+            self.request_id,
+            "\" route=\"",
+            self.route,
+            "\" method=\"",
+            self.method,
+            "\" status=",
+            self.status.as_str(),
+        ];
+        text.extend(pieces);
+        for (start, value) in [(" code=\"", self.code), (" subject=\"", self.subject)] {
+            if let Some(value) = value {
+                text.extend([start, value, "\""]);
+            }
+        }
+        let _ = write!(text, " ms={:?}", self.ms);
+        text
+    }
 }
 
-impl Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            timestamp,
-            level,
-            message,
-            request_id,
-            route,
-            method,
-            status,
-            code,
-            subject,
-            ms,
-            target,
-        } = self;
-        // Nothing in it needs an escape: names of ours, and ids of letters and digits.
-        write!(
-            f,
-            "{timestamp} {level:>5} {target}: {message} request_id=\"{request_id}\" route=\"{route}\" method=\"{method}\" status={status}"
-        )?;
-        if let Some(code) = code {
-            write!(f, " code=\"{code}\"")?;
+// By reference: the shape that serde wants.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+/// A time as text, to the microsecond: `2026-11-30T14:22:38.123456Z`.
+struct Stamp([u8; STAMP_BYTES]);
+
+const STAMP_BYTES: usize = 27;
+
+/// Of these, how many are the same for a second.
+const SECOND_BYTES: usize = 19;
+
+thread_local! {
+    /// The last second that this thread wrote, since most lines are of the same one as the line before.
+    static LAST: Cell<(i64, [u8; SECOND_BYTES])> = const { Cell::new((i64::MIN, [0; SECOND_BYTES])) };
+}
+
+impl Stamp {
+    fn of(time: Timestamp) -> Self {
+        let micros = time.as_microsecond();
+        let (second, fraction) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+        let mut stamp = [b'Z'; STAMP_BYTES];
+        stamp[..SECOND_BYTES].copy_from_slice(&start_of(second));
+        stamp[SECOND_BYTES] = b'.';
+        let mut rest = fraction.unsigned_abs();
+        for digit in stamp[SECOND_BYTES + 1..STAMP_BYTES - 1].iter_mut().rev() {
+            *digit = b"0123456789"[usize::try_from(rest % 10).unwrap_or_default()];
+            rest /= 10;
         }
-        if let Some(subject) = subject {
-            write!(f, " subject=\"{subject}\"")?;
-        }
-        write!(f, " ms={ms:?}")
+        Self(stamp)
     }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+fn start_of(second: i64) -> [u8; SECOND_BYTES] {
+    let (last, start) = LAST.get();
+    if second == last {
+        return start;
+    }
+    let text = Timestamp::from_second(second).map_or(String::new(), |time| time.to_string());
+    let start = text.as_bytes().first_chunk().copied();
+    let start = start.unwrap_or([b'-'; SECOND_BYTES]);
+    LAST.set((second, start));
+    start
 }
 
 /// To the microsecond.
 fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_the_time_to_the_microsecond() {
+        for text in [
+            "2026-11-30T14:22:38.123456Z",
+            "2026-11-30T14:22:38.000001Z",
+            "2026-11-30T14:22:37.999999Z",
+            "2026-12-01T00:00:00.000000Z",
+            "1969-12-31T23:59:59.500000Z",
+        ] {
+            let time: Timestamp = text.parse().unwrap();
+            assert_eq!(Stamp::of(time).as_str(), text);
+            assert_eq!(Stamp::of(time).as_str(), format!("{time:.6}"));
+        }
+    }
+
+    fn line(code: Option<&'static str>, subject: Option<&'static str>) -> Line<'static> {
+        Line {
+            timestamp: "2026-11-30T14:22:38.123456Z",
+            level: "INFO",
+            message: "answered",
+            request_id: "id",
+            route: "/a/{*key}",
+            method: "GET",
+            status: StatusCode::NOT_FOUND,
+            code,
+            subject,
+            ms: 0.25,
+            target: TARGET,
+        }
+    }
+
+    #[test]
+    fn a_line_is_text_or_json_and_leaves_out_what_is_not_known() {
+        let text =
+            |line: &Line<'_>, environment| String::from_utf8(line.bytes(environment)).unwrap();
+        let (whole, bare) = (line(Some("not_found"), Some("ab")), line(None, None));
+        let start = "2026-11-30T14:22:38.123456Z  INFO access: answered request_id=\"id\" route=\"/a/{*key}\" method=\"GET\" status=404";
+        assert_eq!(
+            text(&whole, Environment::Development),
+            format!("{start} code=\"not_found\" subject=\"ab\" ms=0.25\n")
+        );
+        assert_eq!(
+            text(&bare, Environment::Development),
+            format!("{start} ms=0.25\n")
+        );
+        let json =
+            |line| serde_json::from_str::<serde_json::Value>(&text(line, Environment::Production));
+        let whole = json(&whole).unwrap();
+        assert_eq!(
+            (&whole["status"], &whole["code"]),
+            (&404.into(), &"not_found".into())
+        );
+        let bare = json(&bare).unwrap();
+        assert!(bare.get("code").is_none() && bare.get("subject").is_none());
+        assert_eq!(bare["timestamp"], "2026-11-30T14:22:38.123456Z");
+    }
 }
