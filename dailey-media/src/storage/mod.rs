@@ -14,7 +14,7 @@ pub mod s3;
 pub(crate) use conditions::{Tried, try_conditions};
 pub(crate) use copy::{Copied, copy_object};
 pub use presign::{LinkMethod, MAX_LINK_SECONDS};
-pub use resumable::{Received, Resumable};
+pub use resumable::{MAX_PIECE_BYTES, Received, Resumable};
 
 use std::fmt::Debug;
 use std::ops::Range;

@@ -15,7 +15,7 @@ use crate::digest::Sha256;
 use crate::key::Space;
 
 /// Most bytes that are added in one step.
-pub(crate) const MAX_PIECE_BYTES: usize = 8 * 1024 * 1024;
+pub const MAX_PIECE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where the callers keep what they know of each upload, as [`state_key`] names it. A store may look
 /// whether that is still there.
