@@ -151,11 +151,7 @@ async fn answer(
                 return early;
             }
             let request = Request::from_parts(parts, body);
-            // The call itself as well: a layer of a route may do its work there.
-            match catching(|| routes.call(request)) {
-                Some(handler) => catch_panic(handler).await,
-                None => Problem::internal().into_response(),
-            }
+            catch_panic(async { routes.call(request).await }).await
         })
         .await;
 
@@ -185,15 +181,10 @@ async fn answer(
 async fn catch_panic(handler: impl Future<Output = Result<Response, Infallible>>) -> Response {
     let mut handler = std::pin::pin!(handler);
     let answered = std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)));
         // Not polled again after a panic, so what it left half done is never seen.
-        catching(|| handler.as_mut().poll(context))
-            .unwrap_or_else(|| Poll::Ready(Ok(Problem::internal().into_response())))
+        polled.unwrap_or_else(|_| Poll::Ready(Ok(Problem::internal().into_response())))
     });
     let Ok(response) = answered.await;
     response
-}
-
-/// `None` after a panic, of which the hook has told.
-fn catching<T>(work: impl FnOnce() -> T) -> Option<T> {
-    std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }

@@ -44,7 +44,8 @@ impl Download {
 }
 
 /// What tells an object's state and how to ask for it: in every answer about one that is there. In a
-/// refusal, too, all of it is the object's, not the problem's: who was refused learns what is there now.
+/// refusal, too, all of it is the object's, also the digest, which RFC 9530 (appendix B) would have of the
+/// problem: who was refused learns by it what is there now.
 pub(crate) fn state_headers(object: &Object) -> [(HeaderName, HeaderValue); 4] {
     let modified = httpdate::fmt_http_date(object.modified());
     [

@@ -64,8 +64,8 @@ enum Command {
     /// Times ours against the bare RSA operation and beside the peers, in interleaved rounds
     ///
     /// Beside speed: the hostile corpus through every peer, and what each does to its issuer. Builds
-    /// everything first (the peers: some minutes), then takes a few minutes that should be quiet. A table is
-    /// printed, the same with plots is target/bench-report/index.html.
+    /// everything first (the peers: some minutes), then takes a few minutes that should be quiet. Tables
+    /// are printed; target/bench-report/index.html has those of the last run of each bench, and plots of the peers.
     ///
     /// Where valgrind is installed, instructions are counted too, and held to those that are written down in
     /// benches/RESULTS.md; gungraun-runner is set up first where it is missing. That needs no quiet machine.

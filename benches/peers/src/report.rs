@@ -31,7 +31,8 @@ impl Report {
         self.text()
     }
 
-    fn text(&self) -> String {
+    /// The text alone.
+    pub fn text(&self) -> String {
         let mut text = self.machine.join("\n") + "\n";
         for table in self.tables() {
             let _ = writeln!(text, "\n{}\n{}", table.title, table.note);

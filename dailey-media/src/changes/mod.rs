@@ -109,7 +109,7 @@ impl Changes {
                     return Ok(Copied::TargetExists);
                 }
                 old = Amount::of(current.as_ref());
-                let more = Amount::of(Some(&source)).beyond(old);
+                let more = Amount::of(Some(&source)).less(old);
                 claim.cover(more).map_err(exceeded)?;
             }
             let change = Change {

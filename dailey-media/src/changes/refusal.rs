@@ -33,10 +33,12 @@ pub(super) fn exceeded(error: Exceeded) -> Problem {
         Exceeded::UserObjects { most } => Problem::new(
             status,
             "quota_exceeded",
-            format!("there are {most} objects of this user, as many as may be: remove some first"),
+            format!(
+                "a user may have {most} objects, uploads that have begun among them: remove some first"
+            ),
         )
         .with("quota", "user_objects")
-        .with("limit", most),
+        .with("limit_objects", most),
         Exceeded::App => Problem::new(
             status,
             "quota_exceeded",

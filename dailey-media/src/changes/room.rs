@@ -37,13 +37,13 @@ impl Room {
         let all = Amount::object(bytes);
         match self
             .claim
-            .cover(all.beyond(self.replaced.unwrap_or_default()))
+            .cover(all.less(self.replaced.unwrap_or_default()))
         {
             Ok(()) => Ok(()),
             Err(_) if self.replaced.is_none() => {
                 let old = self.changes.0.amount(&self.at, &self.claim).await?;
                 self.replaced = Some(old);
-                self.claim.cover(all.beyond(old)).map_err(exceeded)
+                self.claim.cover(all.less(old)).map_err(exceeded)
             }
             Err(error) => Err(exceeded(error)),
         }
@@ -67,7 +67,7 @@ impl Room {
             let _changing = inner.locks.change(&[&at]).await;
             let old = inner.amount(&at, &claim).await?;
             inner.ready().await?;
-            let more = Amount::object(size).beyond(old);
+            let more = Amount::object(size).less(old);
             claim.cover(more).map_err(exceeded)?;
             let change = Change {
                 action: Action::Put,

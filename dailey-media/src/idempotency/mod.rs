@@ -11,8 +11,8 @@
 //! restart and with several replicas. It goes on when the client leaves. Where a process dies in the
 //! middle, its key is free again after a minute, and the request may be carried out a second time. Not
 //! kept are answers after which the same request may succeed: 401, 403, 408, 429, 5xx and 400
-//! `body_incomplete`. Of a large answer, or one of very many, only its status is: a later one is told 409
-//! `idempotency_answer_not_kept`.
+//! `body_incomplete`. Of a large answer, or one of very many, the status alone is
+//! kept: a later request is told 409 `idempotency_answer_not_kept`.
 
 mod record;
 
@@ -298,11 +298,13 @@ impl Held {
         let body = body.to_bytes();
         let code = parts.extensions.get().map(|ProblemCode(code)| *code);
         if record::is_final(parts.status, code) {
-            // What is kept counts in no quota, so it is bounded by how fast it grows.
-            let may_be_kept = self.app.access.limits().keep(&self.space, body.len());
             let answer = Answer::new(parts.status, &parts.headers, &body);
-            let answer = answer.filter(|_| may_be_kept);
-            let record = Record::answered(&self.fingerprint, now_ms(), answer, parts.status);
+            let mut record = Record::answered(&self.fingerprint, now_ms(), answer, parts.status);
+            // What is kept counts in no quota, so it is bounded by how fast it grows.
+            let bytes = record.to_bytes().len();
+            if !self.app.access.limits().keep(&self.space, bytes) {
+                record = Record::answered(&self.fingerprint, now_ms(), None, parts.status);
+            }
             self.write(&record).await;
         } else {
             self.give_up().await;

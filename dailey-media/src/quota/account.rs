@@ -15,8 +15,8 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// Whether what is stored must be known at all.
-    pub(super) fn counts_objects(self) -> bool {
+    /// Whether there is any limit, so that what is stored must be known.
+    pub(super) fn is_limited(self) -> bool {
         self.app_bytes != 0 || self.user_bytes != 0 || self.user_objects != 0
     }
 }
@@ -238,11 +238,11 @@ impl Account {
             return;
         };
         let ended = held.open.remove(id).map(Open::amount).unwrap_or_default();
-        held.amount = held.amount.beyond(ended);
+        held.amount = held.amount.less(ended);
         if held.open.is_empty() && held.amount == Amount::NOTHING {
             self.held.remove(subject);
         }
-        self.total = self.total.beyond(ended);
+        self.total = self.total.less(ended);
     }
 
     /// Gives back what was claimed.
@@ -250,8 +250,8 @@ impl Account {
         let Some(claimed) = self.claimed.get_mut(subject) else {
             return;
         };
-        *claimed = claimed.beyond(amount);
-        self.total = self.total.beyond(amount);
+        *claimed = claimed.less(amount);
+        self.total = self.total.less(amount);
         if *claimed == Amount::NOTHING {
             self.claimed.remove(subject);
         }
@@ -262,8 +262,8 @@ impl Account {
         let stored = self.stored.entry(subject.to_owned()).or_default();
         // What another replica added is not in the account, so it cannot be taken out of it.
         let old = old.at_most(*stored);
-        *stored = stored.beyond(old).plus(new);
-        self.total = self.total.beyond(old).plus(new);
+        *stored = stored.less(old).plus(new);
+        self.total = self.total.less(old).plus(new);
     }
 }
 

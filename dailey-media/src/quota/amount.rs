@@ -31,8 +31,8 @@ impl Amount {
         }
     }
 
-    /// What is more than `other`, of each.
-    pub(crate) fn beyond(self, other: Self) -> Self {
+    /// Without `other`, of each; never less than nothing.
+    pub(crate) fn less(self, other: Self) -> Self {
         Self {
             bytes: self.bytes.saturating_sub(other.bytes),
             objects: self.objects.saturating_sub(other.objects),

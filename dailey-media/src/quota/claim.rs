@@ -52,8 +52,8 @@ impl Claim {
         let mut account = lock(&claimed.account);
         let held = claimed.upload.as_deref();
         let held = held.map(|id| account.held(&claimed.subject, id));
-        let more = amount.beyond(held.unwrap_or_default());
-        let more = more.beyond(claimed.amount);
+        let more = amount.less(held.unwrap_or_default());
+        let more = more.less(claimed.amount);
         account.claim(&claimed.subject, more)?;
         claimed.amount = claimed.amount.plus(more);
         Ok(())

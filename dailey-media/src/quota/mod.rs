@@ -1,5 +1,5 @@
 //! How much an app and a subject may store: claimed before the bytes are written, given back when they
-//! are not. All bytes of an upload that goes on over many requests are held from its beginning until it
+//! are not. An object and all bytes of an upload that goes on over many requests are held from its beginning until it
 //! has ended, however many of them have come.
 //!
 //! Objects and their bytes count, not their descriptions. What is stored and held is found out from the storage
@@ -120,7 +120,7 @@ impl Quotas {
     /// Begins a change in `space`, with nothing claimed.
     pub(crate) async fn begin(&self, space: &Space) -> Result<Claim, QuotaError> {
         let inner = &self.0;
-        if !inner.quota.counts_objects() {
+        if !inner.quota.is_limited() {
             return Ok(Claim::uncounted());
         }
         let account = inner.account(space.app_id()).await?;
@@ -184,7 +184,7 @@ impl Quotas {
     /// be counted now is when it can.
     pub(crate) async fn begin_removal(&self, space: &Space) -> Result<Claim, QuotaError> {
         let inner = &self.0;
-        if !inner.quota.counts_objects() {
+        if !inner.quota.is_limited() {
             return Ok(Claim::uncounted());
         }
         let account = match inner.account(space.app_id()).await {
@@ -288,7 +288,7 @@ impl Inner {
     async fn look(&self, app_id: &str) -> Result<Counted, StorageError> {
         // First: one that becomes an object meanwhile counts twice rather than never.
         let open = self.open.of_app(app_id).await?;
-        let stored = if self.quota.counts_objects() {
+        let stored = if self.quota.is_limited() {
             spaces::scan(&*self.storage, app_id).await?
         } else {
             HashMap::new()

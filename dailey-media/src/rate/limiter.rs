@@ -103,10 +103,7 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
     }
 
     /// Takes so many of what the bucket of `key` holds, or nothing: whether they were taken.
-    pub(crate) fn take_many(&self, key: K, count: u32) -> bool {
-        let Some(count) = NonZeroU32::new(count) else {
-            return true;
-        };
+    pub(crate) fn take_many(&self, key: K, count: NonZeroU32) -> bool {
         // The outer error: more than a full bucket holds.
         matches!(
             self.buckets.check_key_n(&self.bucket(key), count),
@@ -172,12 +169,13 @@ mod tests {
     #[test]
     fn many_are_taken_together_or_not_at_all() {
         let limiter = Limiter::new(rate(1, 10));
-        assert!(limiter.take_many("a", 7));
-        assert!(!limiter.take_many("a", 4));
-        assert!(limiter.take_many("a", 3));
-        assert!(!limiter.take_many("a", 1));
-        assert!(!limiter.take_many("b", 11));
-        assert!(limiter.take_many("b", 10));
+        let take = |key, count| limiter.take_many(key, NonZeroU32::new(count).unwrap());
+        assert!(take("a", 7));
+        assert!(!take("a", 4));
+        assert!(take("a", 3));
+        assert!(!take("a", 1));
+        assert!(!take("b", 11));
+        assert!(take("b", 10));
     }
 
     #[test]

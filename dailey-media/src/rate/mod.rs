@@ -52,19 +52,21 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
 /// 1 GiB in S3's smallest parts at once: a client of tus gives up where it is told to wait.
 const APPEND: Rate = rate(APPENDS, 1200, 240);
 const LINK: Rate = rate(LINKS, 600, 100);
-/// Kibibytes of answers at once; in the long run as many small ones as a subject may write, and more.
-const KEPT_AT_ONCE: u32 = 16 * 1024;
-const KEPT_PER_WRITE: u32 = 3;
+/// Of answers that are kept: so much at once,
+const KEPT_KIB_AT_ONCE: u32 = 16 * 1024;
+/// and in a minute for each change that a subject may make in it: more than small ones need.
+const KEPT_KIB_PER_WRITE: u32 = 3;
 
 const READS: &str = "read";
 const WRITES: &str = "write";
 const APPENDS: &str = "append";
 const STRANGERS: &str = "stranger";
 const LINKS: &str = "link";
+/// Told to nobody.
 const KEPT: &str = "kept";
 const VALIDATIONS: &str = "validate";
 
-/// Every rate's name.
+/// Every name that a refusal tells.
 pub(crate) const POLICIES: [&str; 6] = [READS, WRITES, APPENDS, STRANGERS, LINKS, VALIDATIONS];
 
 /// Whether requests are limited.
@@ -156,8 +158,8 @@ impl RateLimits {
                 validations: Limiter::new(rate(VALIDATIONS, validations, validations)),
                 kept: Limiter::new(rate(
                     KEPT,
-                    rates.writes_per_minute.saturating_mul(KEPT_PER_WRITE),
-                    KEPT_AT_ONCE,
+                    rates.writes_per_minute.saturating_mul(KEPT_KIB_PER_WRITE),
+                    KEPT_KIB_AT_ONCE,
                 )),
             })
         }))
@@ -193,7 +195,8 @@ impl RateLimits {
     /// Whether an answer of so many bytes may be kept for a subject. Nobody is refused by it, and no header
     /// tells of it.
     pub(crate) fn keep(&self, space: &Space, bytes: usize) -> bool {
-        let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+        let kibibytes = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
+        let kibibytes = NonZeroU32::MIN.saturating_add(kibibytes);
         let limiters = self.0.as_deref();
         limiters.is_none_or(|limiters| limiters.kept.take_many(space.clone(), kibibytes))
     }

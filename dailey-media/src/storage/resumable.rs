@@ -23,10 +23,10 @@ pub(crate) fn states() -> Space {
     Space::reserved("uploads")
 }
 
-/// The key of what is known of an upload, whose `id` begins with two characters of ASCII: in some folders
-/// rather than one that holds everybody's.
+/// The key of what is known of an upload: in some folders rather than one that holds everybody's.
 pub(crate) fn state_key(id: &str) -> String {
-    format!("{}/{id}", &id[..2])
+    // An id of ours is longer; one that stands in a bucket may be anything.
+    format!("{}/{id}", id.get(..2).unwrap_or(id))
 }
 
 /// A store's part in resumable uploads.

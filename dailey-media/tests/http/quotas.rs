@@ -250,7 +250,7 @@ async fn a_subject_has_so_many_objects_however_small_they_are() {
     let path = service.begin("c", 1).await;
     let told = refusal(put(&service, &service.token(), "d", 0).await).await;
     assert_eq!(
-        (&told["quota"], &told["limit"]),
+        (&told["quota"], &told["limit_objects"]),
         (&json!("user_objects"), &json!(3))
     );
     refusal(service.creation("d", 0).send().await.unwrap()).await;
@@ -369,52 +369,62 @@ async fn links_ranges_and_resumable_uploads_have_the_limits_of_the_configuration
     assert_eq!(service.append(&path, 0, &[7; 10]).await.status(), 204);
 }
 
+/// An upload that goes no further.
+async fn half_sent(service: &Service, token: &TokenBuilder) -> TcpStream {
+    let head = format!(
+        "PUT /api/media/slow HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\ncontent-length: 9\r\n\r\nhalf",
+        service.bearer(token)
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", service.port))
+        .await
+        .unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// The first refusal once another upload has its place.
+async fn until_refused(service: &Service, token: &TokenBuilder) -> Response {
+    let started = Instant::now();
+    loop {
+        let answer = put(service, token, "a", 1).await;
+        if answer.status() == 429 {
+            return answer;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "never");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_and_first_bytes_wait_for_a_place_and_leave_nothing_without_one() {
+    let service = Service::configured("[limits]\nuploads_per_subject = 1\n").await;
+    let _mine = half_sent(&service, &service.token()).await;
+    until_refused(&service, &service.token()).await;
+    let copy = json!({ "from": "none", "to": "b" });
+    let copied = service.post("/api/media-ops/copy", &copy);
+    let upload = service.creation("b", 5);
+    let upload = upload.header("content-type", "application/offset+octet-stream");
+    let (copied, created) = tokio::join!(copied, upload.body("hello").send());
+    for refused in [copied, created.unwrap()] {
+        assert_eq!(problem(refused).await, (429, "too_many_uploads".into()));
+    }
+    assert!(matches!(left_behind(&service).await, None | Some(0)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_too_many_uploads_under_way_is_told_to_wait() {
     let limits = "[limits]\nuploads_per_subject = 1\nuploads_per_process = 2\n";
     let service = Service::configured(limits).await;
-    let open = async |token: &TokenBuilder| {
-        let head = format!(
-            "PUT /api/media/slow HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\ncontent-length: 9\r\n\r\nhalf",
-            service.bearer(token)
-        );
-        let mut stream = TcpStream::connect(("127.0.0.1", service.port))
-            .await
-            .unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream
-    };
-    let mine = open(&service.token()).await;
-    let refused = loop {
-        // Until the first has its place.
-        let answer = put(&service, &service.token(), "a", 1).await;
-        if answer.status() == 429 {
-            break answer;
-        }
-    };
+    let mine = half_sent(&service, &service.token()).await;
+    let refused = until_refused(&service, &service.token()).await;
     assert_eq!(header(&refused, "retry-after"), "5");
     assert_eq!(problem(refused).await, (429, "too_many_uploads".into()));
-    // What passes a copy on takes as much, and of an upload that is refused nothing has begun.
-    let copy = json!({ "from": "none", "to": "b" });
-    let refused = service.post("/api/media-ops/copy", &copy).await;
-    assert_eq!(problem(refused).await, (429, "too_many_uploads".into()));
-    let upload = service.creation("b", 5);
-    let upload = upload.header("content-type", "application/offset+octet-stream");
-    let refused = upload.body("hello").send().await.unwrap();
-    assert_eq!(problem(refused).await, (429, "too_many_uploads".into()));
-    assert!(matches!(left_behind(&service).await, None | Some(0)));
     let (second, third) = (
         service.token().claim("sub", "user-2"),
         service.token().claim("sub", "user-3"),
     );
     assert_eq!(put(&service, &second, "a", 1).await.status(), 201);
-    let theirs = open(&second).await;
-    let refused = loop {
-        let answer = put(&service, &third, "a", 1).await;
-        if answer.status() == 429 {
-            break answer;
-        }
-    };
+    let theirs = half_sent(&service, &second).await;
+    let refused = until_refused(&service, &third).await;
     assert_eq!(problem(refused).await.1, "too_many_uploads");
     // Short ones wait for each other.
     drop((mine, theirs));

@@ -284,7 +284,7 @@ fn every_series_is_there_though_the_run_could_not_even_look() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().display().to_string();
     let metrics = home.path().join("metrics.prom");
-    // Where the lock should be, is a folder.
+    // The folder of its lock is not there.
     let state = home.path().join("nowhere/state");
     let changed = [("TMPDIR", folder.as_str()), ("PATH", "/usr/bin:/bin")];
     let arguments = ["--state-file", state.to_str().unwrap(), "--metrics-file"];

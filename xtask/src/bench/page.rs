@@ -12,7 +12,7 @@ const HEAD: &str = "<!doctype html><meta charset=utf-8><title>dailey: what was m
     td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}\
     td:first-child,th:first-child{text-align:left}svg text{font:12px sans-serif}</style>\
     <h1>What was measured</h1>\
-    <p>Each section is of the last time that its bench ran here, whole by <code>cargo xtask bench</code>.</p>";
+    <p>Each section is of the last time that its bench ran here; <code>cargo xtask bench</code> renews all of them.</p>";
 
 /// Where the sections are kept.
 pub(super) struct Page {

@@ -293,7 +293,7 @@ fn features(bench: &Bench<'_>) -> Outcome<Result> {
     ))
 }
 
-/// Nothing else builds the peers, and nothing else holds either lock file.
+/// No other part builds the peers, or holds either lock file.
 fn workspaces_beside(bench: &Bench<'_>) -> Outcome<Result> {
     let manifest = |folder: &str| bench.workspace.root().join(folder).join("Cargo.toml");
     for folder in ["fuzz", "benches/peers"] {

@@ -10,16 +10,13 @@ use testbed::Traffic;
 use testbed::s3::Kind;
 use tokio::task::JoinHandle;
 
-use super::bucket::{Bucket, bytes};
+use super::bucket::{Bucket, PATIENCE, bytes};
 use super::lies::OTHER_MD5;
 use crate::service::Service;
 
 const BOTH: [Kind; 2] = [Kind::Moto, Kind::S3sFs];
 
 const SIZE: usize = 5 * 1024 * 1024;
-
-/// Longest time for a request to come to where it stalls.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What happens to the object while it is read.
 #[derive(Clone, Copy)]

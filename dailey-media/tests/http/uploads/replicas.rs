@@ -10,7 +10,7 @@ use super::together::half_sent_from;
 use crate::service::{Service, header, problem};
 use crate::store::Store;
 
-const SLICE: usize = 8 * 1024 * 1024;
+const SLICE: usize = 5 * 1024 * 1024;
 
 struct Replicas {
     first: Service,
@@ -69,7 +69,7 @@ async fn what_a_replica_still_has_of_a_broken_request_spoils_nothing() {
     let body = pattern(30_000_000);
     let path = first.begin("a", 30_000_000).await;
     // One slice that counts, and one that waits to be full.
-    let mut broken = half_sent_from(first, &path, 0, &body[..SLICE + 6_000_000]).await;
+    let mut broken = half_sent_from(first, &path, 0, &body[..SLICE + 4_000_000]).await;
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while second.offset(&path).await < SLICE as u64 {
         assert!(std::time::Instant::now() < deadline, "nothing is kept");

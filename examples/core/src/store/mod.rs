@@ -373,7 +373,8 @@ pub trait Store: Send + Sync {
     fn app(&self, app_id: Uuid) -> Answer<'_, Option<App>>;
     /// Changes an app.
     fn change_app(&self, app_id: Uuid, change: AppChange, context: Context) -> Answer<'_, App>;
-    /// Deletes an app with its secrets and refresh tokens.
+    /// Deletes an app with its secrets and refresh tokens. After an error it may be disabled, with some of its tokens gone:
+    /// to be repeated.
     fn delete_app(&self, app_id: Uuid, context: Context) -> Answer<'_, ()>;
     /// Gives an app another secret.
     fn rotate_app_secret(

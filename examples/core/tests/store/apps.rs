@@ -195,6 +195,18 @@ pub(crate) async fn an_old_secret_ends_a_day_later_or_at_once(fixture: Fixture) 
 pub(crate) async fn a_deleted_app_takes_everything_with_it(fixture: Fixture) {
     let (store, app_id) = (&fixture.store, fixture.app.app_id);
     let _ = fixture.log_in("first hash", None, [2; 32]).await;
+    let tokens = || {
+        let count = fixture.ask("SELECT count(*) FROM refresh_tokens");
+        count[0].parse::<u32>().unwrap()
+    };
+    // More than go at once; in `SQLite` all do.
+    while fixture.is_on_mysql() && tokens() <= 5000 {
+        fixture.ask(
+            "INSERT INTO refresh_tokens (token_hash, family_id, user_id, app_id, scope, issued_at, expires_at)
+             SELECT unhex(sha2(concat(hex(token_hash), uuid()), 256)), family_id, user_id, app_id, scope, issued_at,
+             expires_at FROM refresh_tokens",
+        );
+    }
     store.delete_app(app_id, Context::default()).await.unwrap();
     for table in ["app_secrets", "refresh_tokens"] {
         let left = fixture.ask(&format!("SELECT count(*) FROM {table}"));
@@ -268,7 +280,9 @@ pub(crate) async fn much_that_has_ended_is_forgotten_piece_by_piece(fixture: Fix
         sweeps += 1;
         assert!(sweeps < 10, "without an end");
     }
-    assert_eq!(count(), 0, "after {sweeps} of several");
+    assert_eq!(count(), 0);
+    // `SQLite` has nobody else to wait.
+    assert!(sweeps >= 2 || !fixture.is_on_mysql(), "{sweeps}");
 }
 
 pub(crate) async fn every_security_event_leaves_its_line(fixture: Fixture) {

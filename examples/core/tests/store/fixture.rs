@@ -133,6 +133,10 @@ impl Fixture {
     }
 
     /// The first column of a query, behind the store's back.
+    pub(crate) fn is_on_mysql(&self) -> bool {
+        self.folder.is_none()
+    }
+
     pub(crate) fn ask(&self, query: &str) -> Vec<String> {
         (self.ask)(query)
     }

@@ -51,8 +51,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The memory could not be written: the next run would compare with an older one, and might call well what
-    /// stands still.
+    /// The memory could not be written: the next process would compare with an older one, and might call well
+    /// what stands still.
     pub fn cannot_be_kept(&mut self, host: &str, reason: &str) {
         let detail = format!("the state file cannot be written: {reason}");
         let problem = Problem::new(ProblemId::CheckIncomplete, host, detail);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::audit;
 use super::failure::{failed, or_taken};
 use super::row::{column, id, scopes, text};
-use super::schema::SWEPT_ROWS;
+use super::schema::forget;
 use crate::scope::{ADMIN_SCOPE, Scopes};
 use crate::secret::SecretHash;
 use crate::store::occasion::Occasion;
@@ -107,42 +107,37 @@ pub(super) async fn change(
     Ok(app)
 }
 
-/// Disables an app that is to be deleted, so that nobody gets new tokens, and forgets some of those that there are.
+/// Forgets some of the tokens of an app that is to be deleted. Where there are more, it is disabled meanwhile, so that nobody
+/// gets new ones.
 pub(super) async fn empty(
     connection: &mut Conn,
     app_id: Uuid,
-    now: i64,
+    occasion: &Occasion,
 ) -> Result<Swept, StoreError> {
-    lock_deletable(connection, app_id).await?;
-    connection
-        .exec_drop(
-            "UPDATE apps SET disabled_at = coalesce(disabled_at, ?) WHERE app_id = ?",
-            (now, text(app_id)),
-        )
-        .await
-        .map_err(|error| failed(&error))?;
-    connection
-        .exec_drop(
-            format!("DELETE FROM refresh_tokens WHERE app_id = ? LIMIT {SWEPT_ROWS}"),
-            (text(app_id),),
-        )
-        .await
-        .map_err(|error| failed(&error))?;
-    Ok(if connection.affected_rows() < SWEPT_ROWS {
-        Swept::All
-    } else {
-        Swept::InPart
-    })
+    let app = lock_deletable(connection, app_id).await?;
+    let rows = "refresh_tokens WHERE app_id = ?";
+    let swept = forget(connection, rows, (text(app_id),)).await?;
+    if swept == Swept::InPart && app.disabled_at.is_none() {
+        connection
+            .exec_drop(
+                "UPDATE apps SET disabled_at = ? WHERE app_id = ?",
+                (occasion.now, text(app_id)),
+            )
+            .await
+            .map_err(|error| failed(&error))?;
+        audit(connection, "app.changed", None, Some(app_id), occasion).await?;
+    }
+    Ok(swept)
 }
 
-async fn lock_deletable(connection: &mut Conn, app_id: Uuid) -> Result<(), StoreError> {
+async fn lock_deletable(connection: &mut Conn, app_id: Uuid) -> Result<App, StoreError> {
     match lock(connection, app_id).await? {
         None => Err(StoreError::NoSuchApp),
         Some(App {
             role: AppRole::Core,
             ..
         }) => Err(StoreError::CoreApp),
-        Some(_) => Ok(()),
+        Some(app) => Ok(app),
     }
 }
 

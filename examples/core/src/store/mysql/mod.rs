@@ -30,8 +30,8 @@ use crate::scope::Scopes;
 use crate::secret::SecretHash;
 use crate::settings::MysqlSettings;
 
-/// How long a caller waits in all: for a connection, for locks, for the answer, and once more where the server ended the
-/// transaction for another one's sake.
+/// How long a caller waits for a transaction in all: for a connection, for locks, for the answer, and once more where the
+/// server ended it for another one's sake.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(6);
 /// How long opening may take, another Core's changes to the schema included.
 const OPEN_DEADLINE: Duration = Duration::from_secs(60);
@@ -236,11 +236,14 @@ impl Store for MysqlStore {
 
     fn delete_app(&self, app_id: Uuid, context: Context) -> Answer<'_, ()> {
         Box::pin(async move {
-            // All of its tokens with the app at once would hold others up, and perhaps never end in time.
+            // All of its tokens with the app at once would hold others up, and perhaps never end in time: so many
+            // transactions, each with its own time.
             let mut swept = Swept::InPart;
             while swept == Swept::InPart {
+                let context = context.clone();
                 let piece: Answer<'_, Swept> = transaction!(self, |connection, now| {
-                    apps::empty(connection, app_id, now)
+                    let occasion = Occasion::new(context.clone(), now);
+                    async move { apps::empty(connection, app_id, &occasion).await }
                 });
                 swept = piece.await?;
             }

@@ -1,7 +1,7 @@
 //! The tables, how they came to be, and what is forgotten.
 
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Params};
 
 use super::failure::failed;
 use crate::store::{AUDIT_MS, DAY_MS, StoreError, Swept};
@@ -91,12 +91,29 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
         .filter(|statement| !statement.is_empty())
 }
 
-/// Rows of each table that one sweep forgets: so many that no other transaction waits long.
-pub(super) const SWEPT_ROWS: u64 = 5000;
+/// Rows that are forgotten at a time: so many that no other transaction waits long.
+const PIECE_ROWS: u64 = 5000;
 
-/// Forgets ended refresh tokens, old secrets, old counters and an old audit.
+/// Forgets a piece of `rows`, a table and its condition.
+pub(super) async fn forget(
+    connection: &mut Conn,
+    rows: &str,
+    values: impl Into<Params> + Send,
+) -> Result<Swept, StoreError> {
+    connection
+        .exec_drop(format!("DELETE FROM {rows} LIMIT {PIECE_ROWS}"), values)
+        .await
+        .map_err(|error| failed(&error))?;
+    Ok(if connection.affected_rows() < PIECE_ROWS {
+        Swept::All
+    } else {
+        Swept::InPart
+    })
+}
+
+/// Forgets ended refresh tokens, old secrets, old counters and an old audit, a piece of each.
 pub(super) async fn sweep(connection: &mut Conn, now: i64) -> Result<Swept, StoreError> {
-    let mut swept = Swept::All;
+    let mut all = Swept::All;
     for (rows, before) in [
         ("refresh_tokens WHERE expires_at < ?", now),
         ("app_secrets WHERE expires_at < ?", now),
@@ -106,14 +123,9 @@ pub(super) async fn sweep(connection: &mut Conn, now: i64) -> Result<Swept, Stor
         ),
         ("audit WHERE at < ?", now - AUDIT_MS),
     ] {
-        let statement = format!("DELETE FROM {rows} LIMIT {SWEPT_ROWS}");
-        connection
-            .exec_drop(statement, (before,))
-            .await
-            .map_err(|error| failed(&error))?;
-        if connection.affected_rows() >= SWEPT_ROWS {
-            swept = Swept::InPart;
+        if forget(connection, rows, (before,)).await? == Swept::InPart {
+            all = Swept::InPart;
         }
     }
-    Ok(swept)
+    Ok(all)
 }
