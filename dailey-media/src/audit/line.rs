@@ -54,6 +54,8 @@ pub(crate) enum Action {
     Copy,
     Move,
     Delete,
+    /// A link by which the store itself takes an object.
+    GiveLink,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +64,9 @@ pub(crate) enum Outcome {
     Created,
     Replaced,
     Deleted,
+    Given,
+    /// There once nobody could use the link any more by which the store took it.
+    Found,
     /// The storage failed in the middle.
     Unknown,
 }

@@ -70,8 +70,10 @@ impl Uploads {
         if upload.state.expires_ms > now_ms() {
             return Ok(Swept::Kept);
         }
-        if upload.state.stage == Stage::Receiving {
-            self.end(&mut upload).await?;
+        match upload.state.stage {
+            Stage::Receiving => self.end(&mut upload).await?,
+            Stage::Entrusted => self.look(&upload).await?,
+            Stage::Finishing | Stage::Done | Stage::Gone => {}
         }
         self.remove(&upload).await?;
         Ok(Swept::Removed)
