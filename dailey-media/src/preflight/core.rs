@@ -9,8 +9,7 @@ use http::header::{AGE, DATE};
 use reqwest::redirect;
 use url::Url;
 
-use crate::settings::Draft;
-
+use super::aim::Aim;
 use super::{Outcome, failed, see_config};
 
 /// How far Core's clock and ours may differ: the verifier's leeway.
@@ -55,17 +54,11 @@ fn health_url(base: &Url) -> Option<Url> {
     .ok()
 }
 
-/// Whether an error about this key stands among the settings'.
-fn is_wrong(draft: &Draft, key: &str) -> bool {
-    let mut errors = draft.errors.iter();
-    errors.any(|error| error.key() == Some(key))
-}
-
 /// `core_health`.
-pub(super) async fn health(draft: &Draft) -> Outcome {
-    let Some(url) = draft.core_url.as_ref().and_then(health_url) else {
-        return match draft.environment {
-            _ if is_wrong(draft, "DAILEY_CORE_URL") => see_config(),
+pub(super) async fn health(aim: &Aim) -> Outcome {
+    let Some(url) = aim.base.as_ref().and_then(health_url) else {
+        return match aim.environment {
+            _ if aim.is_base_wrong => see_config(),
             Environment::Development => Outcome::Skipped("DAILEY_CORE_URL is not set"),
             Environment::Production => failed(
                 "DAILEY_CORE_URL is not set",
@@ -73,7 +66,7 @@ pub(super) async fn health(draft: &Draft) -> Outcome {
             ),
         };
     };
-    match get(draft.environment, url).await {
+    match get(aim.environment, url).await {
         Ok(answer) if answer.status() == StatusCode::OK => {
             Outcome::Proven("Core says that it is well".into())
         }
@@ -89,13 +82,13 @@ pub(super) async fn health(draft: &Draft) -> Outcome {
 }
 
 /// `core_jwks`: fetched and judged as the running service will, by the verifier itself.
-pub(super) async fn jwks(draft: &Draft) -> Outcome {
-    let Some(settings) = &draft.verifier else {
+pub(super) async fn jwks(aim: &Aim) -> Outcome {
+    let Some(address) = &aim.jwks else {
         return see_config();
     };
-    let origin = |text: &str| Url::parse(text).map(|url| url.origin());
-    if draft.environment == Environment::Production
-        && origin(settings.jwks_url()).ok() != origin(settings.issuer()).ok()
+    let is_of = |issuer: &str| Url::parse(issuer).is_ok_and(|url| url.origin() == address.origin());
+    if aim.environment == Environment::Production
+        && aim.issuer.as_deref().is_some_and(|issuer| !is_of(issuer))
     {
         return failed(
             "the key set's address is not of the issuer's origin",
@@ -104,10 +97,11 @@ pub(super) async fn jwks(draft: &Draft) -> Outcome {
     }
     let alarms = Alarms::default();
     // Without the snapshot file: what counts is what Core publishes now.
-    let builder = Verifier::builder(settings.issuer(), settings.audiences())
-        .jwks_url(settings.jwks_url())
+    // No token is looked at, so any issuer and audience will do.
+    let builder = Verifier::builder("issuer", ["audience"])
+        .jwks_url(address.as_str())
         .observer(alarms.clone());
-    let builder = match draft.environment {
+    let builder = match aim.environment {
         Environment::Production => builder,
         Environment::Development => builder.allow_loopback_http(),
     };
@@ -168,15 +162,14 @@ impl Observer for Alarms {
 }
 
 /// `clock`: by the `Date` of whichever of Core's addresses says one.
-pub(super) async fn clock(draft: &Draft) -> Outcome {
-    let jwks = draft.verifier.as_ref();
-    let jwks = jwks.and_then(|settings| Url::parse(settings.jwks_url()).ok());
-    let health = draft.core_url.as_ref().and_then(health_url);
+pub(super) async fn clock(aim: &Aim) -> Outcome {
+    let jwks = aim.jwks.clone();
+    let health = aim.base.as_ref().and_then(health_url);
     if jwks.is_none() && health.is_none() {
         return see_config();
     }
     let date = |url: Option<Url>| async move {
-        let answer = get(draft.environment, url?).await.ok()?;
+        let answer = get(aim.environment, url?).await.ok()?;
         let said = answer.headers().get(DATE)?.to_str().ok()?;
         let said = httpdate::parse_http_date(said).ok()?;
         // RFC 9111 section 5.1: a cache in between keeps the Date and says how old it is.

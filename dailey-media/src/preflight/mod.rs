@@ -11,10 +11,12 @@
 //! | `conditional_writes` | a second create-only write is refused; on S3 every condition, under a race | `store` |
 //! | `frontend_env` | the front end's build settings name none but our https addresses, and no secret | `frontend_env` |
 //!
-//! All run at once, each with a deadline of its own. A check that cannot be tried has failed, and its hint
-//! says which other check to look at. Only where what it needs is not set, and only in development, it is
-//! skipped.
+//! All run at once, each with a deadline of its own, and each looks at as much as the settings tell it: one
+//! that cannot be used is named by `config` alone. A check that cannot be tried at all has failed, and its
+//! hint says which other check to look at. Only where what it needs is not set, and only in development, it
+//! is skipped.
 
+mod aim;
 mod config;
 mod core;
 mod frontend_env;
@@ -31,6 +33,7 @@ use std::time::{Duration, Instant};
 use dailey_http::settings::Lookup;
 use tokio::sync::OnceCell;
 
+use self::aim::Aim;
 use crate::settings::Draft;
 
 /// Longest time for one check: what answers more slowly is not fit to be relied on. No more than
@@ -65,12 +68,13 @@ fn failed(detail: impl Into<String>, hint: &'static str) -> Outcome {
 /// Runs every check on what the environment and the configuration file say.
 pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
     let draft = Draft::read(lookup, config);
+    let aim = Aim::read(lookup, draft.environment);
     let checks = tokio::join!(
         check("config", config::settings(&draft)),
         check("port", async { config::port(&draft) }),
-        check("core_health", core::health(&draft)),
-        check("core_jwks", core::jwks(&draft)),
-        check("clock", core::clock(&draft)),
+        check("core_health", core::health(&aim)),
+        check("core_jwks", core::jwks(&aim)),
+        check("clock", core::clock(&aim)),
         // One after the other: one process has the root at a time.
         async {
             let store = OnceCell::new();

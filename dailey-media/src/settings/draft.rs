@@ -10,7 +10,6 @@ use dailey_http::client::TrustedProxies;
 use dailey_http::cors::Origins;
 use dailey_http::edge::PublicOrigin;
 use dailey_http::settings::{self, Lookup};
-use url::Url;
 
 use super::file::ConfigFile;
 use super::{
@@ -22,7 +21,6 @@ use crate::rate::RateLimit;
 pub(crate) struct Draft {
     pub(crate) environment: Environment,
     pub(crate) verifier: Option<VerifierSettings>,
-    pub(crate) core_url: Option<Url>,
     pub(crate) port: Option<u16>,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) storage: Option<StorageSettings>,
@@ -45,7 +43,8 @@ impl Draft {
         let mut errors = Vec::new();
         let environment = Environment::from_lookup(lookup).unwrap_or(Environment::Production);
         let verifier = keep(&mut errors, keys::verifier(lookup));
-        let core_url = keep(&mut errors, keys::core_url(lookup, environment)).flatten();
+        // The service itself asks Core for nothing but its keys: the preflight does.
+        keep(&mut errors, keys::core_url(lookup, environment));
         let port = settings::port(lookup, DEFAULT_PORT).map_err(Into::into);
         let port = keep(&mut errors, port);
         let bind = keep(&mut errors, settings::bind(lookup).map_err(Into::into));
@@ -75,7 +74,6 @@ impl Draft {
         Self {
             environment,
             verifier,
-            core_url,
             port,
             bind,
             storage,

@@ -24,7 +24,7 @@ const DEFAULT_UPLOAD_EXPIRY_SECONDS: u64 = 24 * 60 * 60;
 const MAX_UPLOAD_EXPIRY_SECONDS: u64 = 7 * DEFAULT_UPLOAD_EXPIRY_SECONDS;
 
 /// What the library reads, and this service's own rules about it.
-pub(super) fn verifier(lookup: Lookup<'_>) -> Result<VerifierSettings, SettingError> {
+pub(crate) fn verifier(lookup: Lookup<'_>) -> Result<VerifierSettings, SettingError> {
     let verifier = VerifierSettings::from_lookup(lookup)?;
     if verifier
         .audiences()
@@ -49,7 +49,7 @@ pub(super) fn verifier(lookup: Lookup<'_>) -> Result<VerifierSettings, SettingEr
 }
 
 /// `DAILEY_CORE_URL`: Core's base address.
-pub(super) fn core_url(
+pub(crate) fn core_url(
     lookup: Lookup<'_>,
     environment: Environment,
 ) -> Result<Option<Url>, SettingError> {

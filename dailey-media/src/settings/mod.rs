@@ -2,7 +2,7 @@
 
 mod draft;
 mod file;
-mod keys;
+pub(crate) mod keys;
 mod limits;
 mod s3;
 
