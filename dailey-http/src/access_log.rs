@@ -2,10 +2,10 @@
 //! object's key and no token can reach it.
 //!
 //! The lines have the form of all others and obey `RUST_LOG` under the target `access`. They are written here,
-//! since what writes any event with any fields takes longer for it than a small answer may.
+//! since what writes any event with any fields takes longer for it than a small answer may, and gathered where
+//! the runtime allows it ([`logs::gather`]).
 
 use std::cell::Cell;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use tracing::Level;
 
-use crate::logs::{self, StandardError};
+use crate::logs;
 use crate::request_id::RequestId;
 
 const TARGET: &str = "access";
@@ -52,11 +52,10 @@ pub(crate) fn write(access: &Access<'_>) {
         status: access.status,
         code: access.code,
         subject: access.subject,
-        ms: milliseconds(access.took),
+        ms: Milliseconds::of(access.took),
         target: TARGET,
     };
-    // A log that cannot be written has nowhere to say so.
-    let _ = StandardError.write_all(&line.bytes(environment));
+    logs::line(|lines| line.append_to(lines, environment));
 }
 
 #[derive(Serialize)]
@@ -73,28 +72,25 @@ struct Line<'a> {
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
-    ms: f64,
+    ms: Milliseconds,
     target: &'static str,
 }
 
 impl Line<'_> {
-    fn bytes(&self, environment: Environment) -> Vec<u8> {
-        let mut line = match environment {
+    fn append_to(&self, lines: &mut Vec<u8>, environment: Environment) {
+        lines.reserve(LINE_BYTES);
+        match environment {
             Environment::Production => {
-                let mut line = Vec::with_capacity(LINE_BYTES);
-                let written = serde_json::to_writer(&mut line, self);
+                let written = serde_json::to_writer(&mut *lines, self);
                 debug_assert!(written.is_ok(), "a Vec takes all");
-                line
             }
-            Environment::Development => self.text().into_bytes(),
-        };
-        line.push(b'\n');
-        line
+            Environment::Development => self.append_text_to(lines),
+        }
+        lines.push(b'\n');
     }
 
     /// Nothing in it needs an escape: names of ours, and ids of letters and digits.
-    fn text(&self) -> String {
-        let mut text = String::with_capacity(LINE_BYTES);
+    fn append_text_to(&self, lines: &mut Vec<u8>) {
         let pieces = [
             self.timestamp,
             "  ",
@@ -112,14 +108,20 @@ impl Line<'_> {
             "\" status=",
             self.status.as_str(),
         ];
-        text.extend(pieces);
+        for piece in pieces {
+            lines.extend(piece.as_bytes());
+        }
         for (start, value) in [(" code=\"", self.code), (" subject=\"", self.subject)] {
-            if let Some(value) = value {
-                text.extend([start, value, "\""]);
+            for piece in value
+                .map(|value| [start, value, "\""])
+                .into_iter()
+                .flatten()
+            {
+                lines.extend(piece.as_bytes());
             }
         }
-        let _ = write!(text, " ms={:?}", self.ms);
-        text
+        let Milliseconds { micros } = self.ms;
+        let _ = write!(lines, " ms={}.{:03}", micros / 1000, micros % 1000);
     }
 }
 
@@ -175,8 +177,24 @@ fn start_of(second: i64) -> [u8; SECOND_BYTES] {
 }
 
 /// To the microsecond.
-fn milliseconds(took: Duration) -> f64 {
-    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
+#[derive(Clone, Copy)]
+struct Milliseconds {
+    micros: u64,
+}
+
+impl Milliseconds {
+    fn of(took: Duration) -> Self {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        Self { micros }
+    }
+}
+
+impl Serialize for Milliseconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Exact for as long as nobody waits 285 years.
+        #[allow(clippy::cast_precision_loss)]
+        serializer.serialize_f64(self.micros as f64 / 1000.0)
+    }
 }
 
 #[cfg(test)]
@@ -209,24 +227,27 @@ mod tests {
             status: StatusCode::NOT_FOUND,
             code,
             subject,
-            ms: 0.25,
+            ms: Milliseconds { micros: 1250 },
             target: TARGET,
         }
     }
 
     #[test]
     fn a_line_is_text_or_json_and_leaves_out_what_is_not_known() {
-        let text =
-            |line: &Line<'_>, environment| String::from_utf8(line.bytes(environment)).unwrap();
+        let text = |line: &Line<'_>, environment| {
+            let mut bytes = Vec::new();
+            line.append_to(&mut bytes, environment);
+            String::from_utf8(bytes).unwrap()
+        };
         let (whole, bare) = (line(Some("not_found"), Some("ab")), line(None, None));
         let start = "2026-11-30T14:22:38.123456Z  INFO access: answered request_id=\"id\" route=\"/a/{*key}\" method=\"GET\" status=404";
         assert_eq!(
             text(&whole, Environment::Development),
-            format!("{start} code=\"not_found\" subject=\"ab\" ms=0.25\n")
+            format!("{start} code=\"not_found\" subject=\"ab\" ms=1.250\n")
         );
         assert_eq!(
             text(&bare, Environment::Development),
-            format!("{start} ms=0.25\n")
+            format!("{start} ms=1.250\n")
         );
         let json =
             |line| serde_json::from_str::<serde_json::Value>(&text(line, Environment::Production));
@@ -237,6 +258,7 @@ mod tests {
         );
         let bare = json(&bare).unwrap();
         assert!(bare.get("code").is_none() && bare.get("subject").is_none());
+        assert_eq!(bare["ms"], 1.25);
         assert_eq!(bare["timestamp"], "2026-11-30T14:22:38.123456Z");
     }
 }

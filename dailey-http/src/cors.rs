@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use dailey_auth::Environment;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::problem::Problem;
 
@@ -147,16 +148,16 @@ impl Cors {
     }
 
     /// The answer to a preflight; `None` for every other request.
-    pub(crate) fn preflight(&self, request: &Parts) -> Option<Response> {
-        let asks = request.method == Method::OPTIONS
-            && request.headers.contains_key(header::ORIGIN)
+    pub(crate) fn preflight(&self, request: &Request) -> Option<Response> {
+        let asks = request.method() == Method::OPTIONS
+            && request.headers().contains_key(header::ORIGIN)
             && request
-                .headers
+                .headers()
                 .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if !asks {
             return None;
         }
-        if self.allowed(&request.headers).is_none() {
+        if self.allowed(request.headers()).is_none() {
             return Some(
                 Problem::new(
                     StatusCode::FORBIDDEN,
@@ -174,7 +175,7 @@ impl Cors {
         );
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            self.allow_headers(&request.headers),
+            self.allow_headers(request.headers()),
         );
         headers.insert(
             header::ACCESS_CONTROL_MAX_AGE,

@@ -11,9 +11,9 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use dailey_auth::Environment;
-use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 
@@ -98,7 +98,7 @@ impl Edge {
     }
 
     /// The answer to a request that does not pass.
-    pub(crate) fn refusal(&self, request: &Parts, proto: ForwardedProto) -> Option<Response> {
+    pub(crate) fn refusal(&self, request: &Request, proto: ForwardedProto) -> Option<Response> {
         let host = match Host::of(request) {
             Ok(host) => host,
             Err(problem) => return Some(problem.into_response()),
@@ -106,7 +106,7 @@ impl Edge {
         let production = self.0.as_ref()?;
         if let Host::Named(host) = host
             && !production.is_ours(host.host(), || {
-                client::is_direct_loopback(&request.extensions, &request.headers)
+                client::is_direct_loopback(request.extensions(), request.headers())
             })
         {
             return Some(unknown_host().into_response());
@@ -146,9 +146,9 @@ impl Production {
         origin.is_some_and(|origin| origin.host.eq_ignore_ascii_case(host))
     }
 
-    fn over_http(&self, request: &Parts) -> Response {
-        let safe = request.method == Method::GET || request.method == Method::HEAD;
-        let path = request.uri.path_and_query();
+    fn over_http(&self, request: &Request) -> Response {
+        let safe = request.method() == Method::GET || request.method() == Method::HEAD;
+        let path = request.uri().path_and_query();
         let target = self.origin.as_ref().zip(path).filter(|_| safe);
         let location = target.and_then(|(origin, path)| {
             HeaderValue::try_from(format!("{}{path}", origin.as_str())).ok()
@@ -178,10 +178,10 @@ enum Host {
 
 impl Host {
     /// RFC 9112 3.2: the target's authority if it has one, else the one `Host`.
-    fn of(request: &Parts) -> Result<Self, Problem> {
-        let mut values = request.headers.get_all(header::HOST).iter();
+    fn of(request: &Request) -> Result<Self, Problem> {
+        let mut values = request.headers().get_all(header::HOST).iter();
         let named = match (values.next(), values.next()) {
-            (None, _) if request.version < Version::HTTP_11 => None,
+            (None, _) if request.version() < Version::HTTP_11 => None,
             (Some(value), None) => {
                 let named = value.to_str().ok().and_then(|text| text.parse().ok());
                 // User information is no part of a host (RFC 9110 7.2).
@@ -190,7 +190,7 @@ impl Host {
             }
             _ => return Err(invalid_host()),
         };
-        let named = request.uri.authority().cloned().or(named);
+        let named = request.uri().authority().cloned().or(named);
         Ok(named.map_or(Self::Unsaid, Self::Named))
     }
 }

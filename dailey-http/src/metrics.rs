@@ -225,6 +225,11 @@ impl RouteMetrics {
         know(&self.requests, &(method, status), &counter);
     }
 
+    /// The template.
+    pub(crate) fn name(&self) -> &str {
+        &self.route
+    }
+
     /// The body of a request, counted.
     pub(crate) fn received(&self, body: Body) -> Body {
         counted(body, &self.received)

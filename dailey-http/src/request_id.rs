@@ -4,8 +4,12 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use pin_project_lite::pin_project;
+use tokio::task::futures::TaskLocalFuture;
 use uuid::Uuid;
 
 use crate::client::TrustedProxies;
@@ -24,6 +28,39 @@ tokio::task_local! {
 struct Current {
     id: RequestId,
     subject: RefCell<Option<String>>,
+}
+
+impl Current {
+    fn new(id: RequestId) -> Self {
+        Self {
+            id,
+            subject: RefCell::new(None),
+        }
+    }
+}
+
+pin_project! {
+    /// See [`RequestId::scope`].
+    pub(crate) struct Scoped<F> {
+        #[pin]
+        scope: TaskLocalFuture<Current, F>,
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().scope.poll(context)
+    }
+}
+
+impl<F> Scoped<F> {
+    /// What [`made_by`] was told. Ends the scope.
+    pub(crate) fn subject(self: Pin<&mut Self>) -> Option<String> {
+        let current = self.project().scope.take_value();
+        current.and_then(|current| current.subject.into_inner())
+    }
 }
 
 /// The id of the request that the current task is answering, inside a [`Stack`](crate::Stack).
@@ -68,20 +105,19 @@ impl RequestId {
 
     /// Answers `future` under this id: [`current`] is this id inside it.
     pub async fn scope<F: Future>(self, future: F) -> F::Output {
-        self.observed(future).await.0
+        self.scoped(future).await
     }
 
-    /// As [`scope`](Self::scope), and gives what [`made_by`] was told, too.
-    pub(crate) async fn observed<F: Future>(self, future: F) -> (F::Output, Option<String>) {
-        let current = Current {
-            id: self,
-            subject: RefCell::new(None),
-        };
-        let answered = async {
-            let output = future.await;
-            (output, CURRENT.with(|current| current.subject.take()))
-        };
-        CURRENT.scope(current, answered).await
+    /// As [`scope`](Self::scope), with what [`made_by`] was told.
+    pub(crate) fn scoped<F: Future>(self, future: F) -> Scoped<F> {
+        Scoped {
+            scope: CURRENT.scope(Current::new(self), future),
+        }
+    }
+
+    /// What `work` gives under this id.
+    pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(Current::new(self.clone()), work)
     }
 
     fn sent(headers: &HeaderMap) -> Option<Self> {

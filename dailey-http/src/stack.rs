@@ -12,6 +12,8 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
+use http::HeaderValue;
+use pin_project_lite::pin_project;
 use tower::Service;
 use tower::layer::layer_fn;
 
@@ -20,9 +22,9 @@ use crate::client::{self, ClientAddress, ForwardedProto, TrustedProxies};
 use crate::cors::{Cors, Origins};
 use crate::edge::Edge;
 use crate::headers;
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, Metrics, RouteMetrics};
 use crate::problem::{self, Problem, ProblemCode};
-use crate::request_id::{self, RequestId};
+use crate::request_id::{self, RequestId, Scoped};
 
 /// Route label of requests that no route has taken.
 const NO_ROUTE: &str = "none";
@@ -95,96 +97,133 @@ impl Stack {
 
 /// Routes with the stack around them. axum's `from_fn` does the same with more boxes.
 #[derive(Clone)]
-struct Surrounded<S> {
+struct Surrounded {
     stack: Arc<Stack>,
-    routes: S,
+    routes: Route,
 }
 
-impl<S> Service<Request> for Surrounded<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Service<Request> for Surrounded {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.routes.poll_ready(context)
+        <Route as Service<Request>>::poll_ready(&mut self.routes, context)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let waiting = self.clone();
-        let Self { stack, routes } = std::mem::replace(self, waiting);
-        Box::pin(async move { Ok(answer(&stack, request, routes).await) })
+        let (request, under_way) = UnderWay::begin(&self.stack, request);
+        match under_way.refusal(&request) {
+            Some(refusal) => Box::pin(std::future::ready(Ok(under_way.end(refusal, None)))),
+            None => Box::pin(Answering {
+                // What it does begins when it is polled first: a route only keeps the request until then.
+                answer: under_way.id.clone().scoped(self.routes.call(request)),
+                under_way,
+            }),
+        }
     }
 }
 
-async fn answer(
-    stack: &Stack,
-    request: Request,
-    mut routes: impl Service<Request, Response = Response, Error = Infallible>,
-) -> Response {
-    let started = Instant::now();
-    let (mut parts, body) = request.into_parts();
-    let peer = client::peer(&parts.extensions).map(|peer| peer.ip());
-    let id = RequestId::of(&stack.trusted, peer, &parts.headers);
-    let method = metrics::known(&parts.method);
-    let matched = parts.extensions.get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let origin = stack.cors.allowed(&parts.headers).cloned();
-    let proto = peer.map_or(ForwardedProto::Unsaid, |peer| {
-        stack.trusted.forwarded_proto(peer, &parts.headers)
-    });
-    if let Some(peer) = peer {
-        let address = stack.trusted.client_address(peer, &parts.headers);
-        parts.extensions.insert(ClientAddress(address));
+pin_project! {
+    /// The answer of a route. A panic answers 500 to its own request and leaves the others alone.
+    struct Answering<F> {
+        #[pin]
+        answer: Scoped<F>,
+        under_way: UnderWay,
     }
-    let route_metrics = stack.metrics.of_route(route);
-    let body = route_metrics.received(body);
+}
 
-    let (mut response, subject) = id
-        .clone()
-        .observed(async {
-            let early = stack.edge.refusal(&parts, proto);
-            if let Some(early) = early.or_else(|| stack.cors.preflight(&parts)) {
-                return early;
+impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let poll = || this.answer.as_mut().poll(context);
+        let (response, subject) = match std::panic::catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => (response, this.answer.subject()),
+            // Not polled again after a panic, so what it left half done is never seen.
+            Err(_) => {
+                let internal = || Problem::internal().into_response();
+                (this.under_way.id.within(internal), None)
             }
-            let request = Request::from_parts(parts, body);
-            catch_panic(async { routes.call(request).await }).await
-        })
-        .await;
-
-    let out = response.headers_mut();
-    stack.cors.complete(origin.as_ref(), out);
-    headers::complete(out, proto);
-    out.insert(request_id::HEADER, id.header_value());
-    let (status, took) = (response.status(), started.elapsed());
-    let code = response.extensions().get::<ProblemCode>();
-    let code = code.map(|ProblemCode(code)| *code);
-    stack
-        .metrics
-        .observe(&route_metrics, method, status, code, took);
-    access_log::write(&Access {
-        id: &id,
-        route,
-        method,
-        status,
-        code,
-        subject: subject.as_deref(),
-        took,
-    });
-    response.map(|body| route_metrics.sent(body))
+        };
+        Poll::Ready(Ok(this.under_way.end(response, subject.as_deref())))
+    }
 }
 
-/// A panic answers 500 to its own request and leaves the others alone.
-async fn catch_panic(handler: impl Future<Output = Result<Response, Infallible>>) -> Response {
-    let mut handler = std::pin::pin!(handler);
-    let answered = std::future::poll_fn(|context| {
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)));
-        // Not polled again after a panic, so what it left half done is never seen.
-        polled.unwrap_or_else(|_| Poll::Ready(Ok(Problem::internal().into_response())))
-    });
-    let Ok(response) = answered.await;
-    response
+/// A request between its head and the head of its answer.
+struct UnderWay {
+    stack: Arc<Stack>,
+    started: Instant,
+    id: RequestId,
+    method: &'static str,
+    origin: Option<HeaderValue>,
+    proto: ForwardedProto,
+    route: Arc<RouteMetrics>,
+}
+
+impl UnderWay {
+    fn begin(stack: &Arc<Stack>, mut request: Request) -> (Request, Self) {
+        let started = Instant::now();
+        let peer = client::peer(request.extensions()).map(|peer| peer.ip());
+        let headers = request.headers();
+        let id = RequestId::of(&stack.trusted, peer, headers);
+        let origin = stack.cors.allowed(headers).cloned();
+        let proto = peer.map_or(ForwardedProto::Unsaid, |peer| {
+            stack.trusted.forwarded_proto(peer, headers)
+        });
+        let address = peer.map(|peer| stack.trusted.client_address(peer, headers));
+        let matched = request.extensions().get::<MatchedPath>();
+        let route = stack
+            .metrics
+            .of_route(matched.map_or(NO_ROUTE, MatchedPath::as_str));
+        if let Some(address) = address {
+            request.extensions_mut().insert(ClientAddress(address));
+        }
+        let under_way = Self {
+            stack: Arc::clone(stack),
+            started,
+            id,
+            method: metrics::known(request.method()),
+            origin,
+            proto,
+            route,
+        };
+        (
+            request.map(|body| under_way.route.received(body)),
+            under_way,
+        )
+    }
+
+    /// What keeps it from its route.
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        self.id.within(|| {
+            let refusal = self.stack.edge.refusal(request, self.proto);
+            refusal.or_else(|| self.stack.cors.preflight(request))
+        })
+    }
+
+    fn end(&self, mut response: Response, subject: Option<&str>) -> Response {
+        let out = response.headers_mut();
+        self.stack.cors.complete(self.origin.as_ref(), out);
+        headers::complete(out, self.proto);
+        out.insert(request_id::HEADER, self.id.header_value());
+        let (status, took) = (response.status(), self.started.elapsed());
+        let code = response.extensions().get::<ProblemCode>();
+        let code = code.map(|ProblemCode(code)| *code);
+        self.stack
+            .metrics
+            .observe(&self.route, self.method, status, code, took);
+        access_log::write(&Access {
+            id: &self.id,
+            route: self.route.name(),
+            method: self.method,
+            status,
+            code,
+            subject,
+            took,
+        });
+        response.map(|body| self.route.sent(body))
+    }
 }

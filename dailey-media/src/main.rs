@@ -213,9 +213,7 @@ fn wants_colour(output: &impl IsTerminal) -> bool {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    logs::gather(tokio::runtime::Builder::new_multi_thread().enable_all()).build()
 }
 
 fn serve(config: Option<&Path>) -> ExitCode {

@@ -1,7 +1,7 @@
 //! What production writes: one JSON line for an event, and for a request nothing that names a person.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dailey_auth::testing::TokenBuilder;
 use serde_json::Value;
@@ -10,6 +10,19 @@ use testbed::Child;
 use super::ground::{APP, Ground};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The log, once it says so: a line may come a moment after its answer.
+async fn log_with(child: &Child, said: impl Fn(&str) -> bool) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let log = std::fs::read_to_string(child.log()).unwrap();
+        if said(&log) {
+            return log;
+        }
+        assert!(Instant::now() < deadline, "{log}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_one_line_of_json_with_its_id_and_a_name_that_only_we_can_make() {
@@ -39,7 +52,7 @@ async fn a_request_is_one_line_of_json_with_its_id_and_a_name_that_only_we_can_m
         assert_eq!(answer.headers()["x-request-id"], id);
         assert_eq!(answer.status(), 404);
     }
-    let log = std::fs::read_to_string(child.log()).unwrap();
+    let log = log_with(&child, |log| log.contains("\"three\"")).await;
     assert_eq!(testbed::token_in(&log), None);
     for secret in [
         "alice@example",
@@ -90,7 +103,47 @@ async fn rust_log_chooses_whether_requests_are_logged() {
         let mut child = Child::start("dailey-media", command, &ground.path("log")).unwrap();
         let url = format!("http://{}/health/live", ground.address());
         testbed::wait_for_http(&mut child, &url, PATIENCE).unwrap();
+        // By the time of the last answer the lines of the first would be there.
+        for _ in 0..20 {
+            reqwest::get(&url).await.unwrap();
+        }
         let log = std::fs::read_to_string(child.log()).unwrap();
         assert_eq!(log.contains("/health/live"), logged, "{directives}: {log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_of_a_flood_has_its_own_whole_line() {
+    const CLIENTS: usize = 32;
+    const REQUESTS: usize = 100;
+    let ground = Ground::new().await;
+    let mut command = ground.command();
+    command.arg("serve");
+    let mut child = Child::start("dailey-media", command, &ground.path("log")).unwrap();
+    let url = format!("http://{}/health/live", ground.address());
+    testbed::wait_for_http(&mut child, &url, PATIENCE).unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ids = |client| (0..REQUESTS).map(move |request| format!("flood-{client}-{request}"));
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..CLIENTS {
+        let (client, url) = (client.clone(), url.clone());
+        clients.spawn(async move {
+            for id in ids(number) {
+                let asked = client.get(&url).header("x-request-id", id).send();
+                assert_eq!(asked.await.unwrap().status(), 200);
+            }
+        });
+    }
+    clients.join_all().await;
+    let all = CLIENTS * REQUESTS;
+    let log = log_with(&child, |log| log.matches("flood-").count() >= all).await;
+    let lines = log.lines().map(serde_json::from_str::<Value>);
+    let lines: Vec<Value> = lines.map(Result::unwrap).collect();
+    let said = lines.iter().filter_map(|line| line["request_id"].as_str());
+    let said = said.filter(|id| id.starts_with("flood-"));
+    let mut said: Vec<String> = said.map(str::to_owned).collect();
+    let mut sent: Vec<String> = (0..CLIENTS).flat_map(ids).collect();
+    said.sort();
+    sent.sort();
+    assert_eq!(said, sent);
 }

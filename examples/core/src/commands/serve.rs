@@ -30,8 +30,7 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 pub(super) fn run() -> Result<(), Failure> {
     let settings = settings(Purpose::Serve)?;
     logs::init(settings.environment, &process_environment)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
+    let runtime = logs::gather(tokio::runtime::Builder::new_multi_thread().enable_all())
         .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build()?;
     let outcome = runtime.block_on(serve(settings));
