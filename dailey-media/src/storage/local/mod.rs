@@ -1,6 +1,7 @@
 //! Objects as files in a folder that one process at a time uses.
 
 mod content;
+mod disk;
 mod durable;
 mod layout;
 mod listing;

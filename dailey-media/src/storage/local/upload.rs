@@ -13,12 +13,15 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::durable::{self, Name};
-use super::{Begun, Current, Inner, object_file};
+use super::{Begun, Current, Inner, disk, object_file};
 use crate::digest::Sha256;
 use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Target, Upload};
 
 /// Bytes gathered before a write: each costs a hop to another thread.
-const GATHER_BYTES: usize = 256 * 1024;
+const GATHER_BYTES: usize = 512 * 1024;
+
+/// Bytes of a draft that are sent to the disk together, so that few are left when all are there.
+const WRITE_BACK_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(super) struct LocalUpload {
     store: Arc<Inner>,
@@ -41,6 +44,8 @@ pub(super) struct Draft {
     path: PathBuf,
     file: File,
     size: u64,
+    /// Of these, how many are on their way to the disk.
+    begun: u64,
     digest: Context,
 }
 
@@ -119,6 +124,7 @@ impl Draft {
             path,
             file,
             size: 0,
+            begun: 0,
             digest: Context::new(&SHA256),
         })
     }
@@ -127,6 +133,10 @@ impl Draft {
         self.file.write_all(bytes)?;
         self.digest.update(bytes);
         self.size += bytes.len() as u64;
+        if self.size - self.begun >= WRITE_BACK_BYTES {
+            disk::begin_to_write(&self.file, self.begun, self.size);
+            self.begun = self.size;
+        }
         Ok(())
     }
 
@@ -194,13 +204,17 @@ pub(super) fn publish(
     if !current.allows(&commit.conditions) {
         return Ok(Committed::ConditionFailed(current.into_object()));
     }
-    let replaced = match current {
-        Current::Absent => Replaced::Nothing,
-        Current::Object(_) | Current::Damaged => Replaced::Object,
+    let (replaced, old) = match current {
+        Current::Absent => (Replaced::Nothing, None),
+        Current::Object(_) => (Replaced::Object, disk::hold(&path)),
+        Current::Damaged => (Replaced::Object, None),
     };
     let space = store.layout.space(&target.at.space);
     let top = store.layout.objects();
     durable::rename(draft, &path, name(replaced), &space, &top)?;
+    if let Some(old) = old {
+        tokio::task::spawn_blocking(move || drop(old));
+    }
     Ok(Committed::Stored { object, replaced })
 }
 
