@@ -11,10 +11,7 @@ use crate::server::{Server, body, header};
 #[tokio::test]
 async fn a_forwarded_address_is_believed_from_a_trusted_proxy_only() {
     let trusting = Server::plain().await;
-    let distrusting = Server::start(Limits::default(), |stack| {
-        stack.trusted_proxies(TrustedProxies::none())
-    })
-    .await;
+    let distrusting = Server::that_trusts_nobody().await;
     let lines = "x-forwarded-for: 10.9.9.9, 203.0.113.7\r\n";
     assert_eq!(body(&trusting.get("/client", lines).await), "203.0.113.7");
     assert_eq!(body(&distrusting.get("/client", lines).await), "127.0.0.1");
@@ -23,10 +20,7 @@ async fn a_forwarded_address_is_believed_from_a_trusted_proxy_only() {
 #[tokio::test]
 async fn hsts_needs_an_https_client_behind_a_trusted_proxy() {
     let server = Server::plain().await;
-    let distrusting = Server::start(Limits::default(), |stack| {
-        stack.trusted_proxies(TrustedProxies::none())
-    })
-    .await;
+    let distrusting = Server::that_trusts_nobody().await;
     let https = "x-forwarded-proto: https\r\n";
     for (server, lines, expected) in [
         (&server, https, Some("max-age=63072000; includeSubDomains")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use dailey_http::client::ClientAddress;
+use dailey_http::client::{ClientAddress, TrustedProxies};
 use dailey_http::listen::{self, Drained, Limits};
 use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, request_id};
@@ -62,6 +62,11 @@ impl Server {
 
     pub(crate) async fn plain() -> Self {
         Self::start(Limits::default(), |stack| stack).await
+    }
+
+    pub(crate) async fn that_trusts_nobody() -> Self {
+        let none = TrustedProxies::none();
+        Self::start(Limits::default(), |stack| stack.trusted_proxies(none)).await
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {

@@ -1,7 +1,5 @@
 //! What the stack does around every route: ids, metrics, problems.
 
-use dailey_http::client::TrustedProxies;
-use dailey_http::listen::Limits;
 use tokio::io::AsyncWriteExt;
 
 use crate::server::{LARGE_BYTES, Server, body, header, rest};
@@ -9,10 +7,7 @@ use crate::server::{LARGE_BYTES, Server, body, header, rest};
 #[tokio::test]
 async fn a_request_id_is_ours_unless_a_trusted_proxy_sent_a_well_formed_one() {
     let trusting = Server::plain().await;
-    let distrusting = Server::start(Limits::default(), |stack| {
-        stack.trusted_proxies(TrustedProxies::none())
-    })
-    .await;
+    let distrusting = Server::that_trusts_nobody().await;
     let sixty_four = "a".repeat(64);
     for (server, lines, kept) in [
         (
