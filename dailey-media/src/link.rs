@@ -2,7 +2,7 @@
 //! the request come from outside.
 //!
 //! ```text
-//! /api/links/{key}?app=…&sub=…&expires=…[&content_type=…][&content_length=…][&create_only=1]&signature=…
+//! /api/links/{key}?app=…&sub=…&expires=…[&content_type=…][&create_only=1]&signature=…
 //! ```
 //!
 //! The signature is HMAC-SHA256 with the link secret over method, space, key, expiry and what must be
@@ -14,7 +14,7 @@ use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::key::{ObjectKey, Space};
-use crate::storage::{LaidDown, LinkMethod, Location};
+use crate::storage::{LinkMethod, Location};
 
 /// Start of every link's path.
 pub(crate) const LINKS: &str = "/api/links/";
@@ -26,7 +26,10 @@ pub(crate) struct Link {
     pub(crate) method: LinkMethod,
     /// Seconds since 1970 from which on it is no longer good.
     pub(crate) expires: u64,
-    pub(crate) laid_down: LaidDown,
+    /// The `Content-Type` that must be sent.
+    pub(crate) content_type: Option<HeaderValue>,
+    /// Whether `If-None-Match: *` must be sent.
+    pub(crate) create_only: bool,
 }
 
 /// Why a link does not open anything.
@@ -46,13 +49,10 @@ impl Link {
             .append_pair("app", self.at.space.app_id())
             .append_pair("sub", self.at.space.subject())
             .append_pair("expires", &self.expires.to_string());
-        if let Some(content_type) = &self.laid_down.content_type {
+        if let Some(content_type) = &self.content_type {
             query.append_pair("content_type", content_type.to_str().unwrap_or_default());
         }
-        if let Some(length) = self.laid_down.content_length {
-            query.append_pair("content_length", &length.to_string());
-        }
-        if self.laid_down.create_only {
+        if self.create_only {
             query.append_pair("create_only", "1");
         }
         let signature = hmac::sign(secret, &self.signed());
@@ -81,7 +81,7 @@ impl Link {
 
     fn parse(method: LinkMethod, key: ObjectKey, query: &str) -> Option<(Self, Vec<u8>)> {
         let (mut app, mut sub, mut expires) = (None, None, None);
-        let (mut content_type, mut content_length, mut create_only) = (None, None, None);
+        let (mut content_type, mut create_only) = (None, None);
         let (mut signature, mut download) = (None, None);
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let place = match &*name {
@@ -89,7 +89,6 @@ impl Link {
                 "sub" => &mut sub,
                 "expires" => &mut expires,
                 "content_type" => &mut content_type,
-                "content_length" => &mut content_length,
                 "create_only" => &mut create_only,
                 "signature" => &mut signature,
                 // How a browser keeps what it reads is for whoever reads to say.
@@ -99,6 +98,11 @@ impl Link {
             if place.replace(value.into_owned()).is_some() {
                 return None;
             }
+        }
+        let expires = expires?;
+        let seconds: u64 = expires.parse().ok()?;
+        if seconds.to_string() != expires {
+            return None;
         }
         let content_type = match content_type {
             None => None,
@@ -110,18 +114,12 @@ impl Link {
                 key,
             },
             method,
-            expires: number(&expires?)?,
-            laid_down: LaidDown {
-                content_type,
-                content_length: match content_length {
-                    None => None,
-                    Some(text) => Some(number(&text)?),
-                },
-                create_only: match create_only.as_deref() {
-                    None => false,
-                    Some("1") => true,
-                    Some(_) => return None,
-                },
+            expires: seconds,
+            content_type,
+            create_only: match create_only.as_deref() {
+                None => false,
+                Some("1") => true,
+                Some(_) => return None,
             },
         };
         let signature = BASE64URL_NOPAD.decode(signature?.as_bytes()).ok()?;
@@ -134,52 +132,30 @@ impl Link {
             let mut sent = headers.get_all(name).iter();
             sent.next() == Some(value) && sent.next().is_none()
         };
-        let LaidDown {
-            content_type,
-            content_length,
-            create_only,
-        } = &self.laid_down;
-        let typed = content_type.as_ref();
+        let typed = self.content_type.as_ref();
         typed.is_none_or(|value| sends(header::CONTENT_TYPE, value))
-            && content_length.is_none_or(|length| sends(header::CONTENT_LENGTH, &length.into()))
-            && (!create_only || sends(header::IF_NONE_MATCH, &HeaderValue::from_static("*")))
+            && (!self.create_only || sends(header::IF_NONE_MATCH, &HeaderValue::from_static("*")))
     }
 
     /// Each part with its length before it, so that no two links give the same bytes.
     fn signed(&self) -> Vec<u8> {
-        let LaidDown {
-            content_type,
-            content_length,
-            create_only,
-        } = &self.laid_down;
-        let content_type = content_type.as_ref().map(HeaderValue::as_bytes);
-        let flags = [
-            content_type.is_some(),
-            content_length.is_some(),
-            *create_only,
-        ];
-        let mut bytes = b"dailey-media link 2".to_vec();
+        let content_type = self.content_type.as_ref().map(HeaderValue::as_bytes);
+        let (has_type, creates) = (content_type.is_some(), self.create_only);
+        let mut bytes = b"dailey-media link 1".to_vec();
         for part in [
             self.method.as_str().as_bytes(),
             self.at.space.app_id().as_bytes(),
             self.at.space.subject().as_bytes(),
             self.at.key.as_str().as_bytes(),
             &self.expires.to_be_bytes(),
-            &flags.map(u8::from),
+            &[u8::from(has_type), u8::from(creates)],
             content_type.unwrap_or_default(),
-            &content_length.unwrap_or_default().to_be_bytes(),
         ] {
             bytes.extend((part.len() as u64).to_be_bytes());
             bytes.extend(part);
         }
         bytes
     }
-}
-
-/// A number in the one form that [`Link::write`] gives it.
-fn number(text: &str) -> Option<u64> {
-    let number: u64 = text.parse().ok()?;
-    (number.to_string() == text).then_some(number)
 }
 
 /// Everything but what stands for itself in a path, and the slashes.
@@ -216,11 +192,8 @@ mod tests {
             },
             method: LinkMethod::Put,
             expires: 1000,
-            laid_down: LaidDown {
-                content_type: Some(HeaderValue::from_static("text/plain; charset=utf-8")),
-                content_length: Some(5),
-                create_only: true,
-            },
+            content_type: Some(HeaderValue::from_static("text/plain; charset=utf-8")),
+            create_only: true,
         }
     }
 
@@ -271,9 +244,6 @@ mod tests {
             format!("{query}&x=1"),
             query.replace("expires=1000", "expires=%2B1000"),
             query.replace("expires=1000", "expires=9999"),
-            query.replace("content_length=5", "content_length=6"),
-            query.replace("content_length=5", "content_length=05"),
-            query.replace("&content_length=5", ""),
             query.replace("expires=1000", "expires=99999999999999999999999"),
             query.replace("signature=", "signature=A"),
             String::new(),
@@ -285,16 +255,27 @@ mod tests {
 
     #[test]
     fn what_was_laid_down_must_be_sent() {
-        let content_type = ("content-type", "text/plain; charset=utf-8");
-        let (length, nothing) = (("content-length", "5"), ("if-none-match", "*"));
         for (pairs, followed) in [
-            (&[content_type, length, nothing][..], true),
-            (&[("content-type", "text/plain"), length, nothing], false),
-            (&[content_type, ("content-length", "6"), nothing], false),
-            (&[content_type, length, ("if-none-match", "\"a\"")], false),
-            (&[content_type, length], false),
-            (&[content_type, nothing], false),
-            (&[length, nothing], false),
+            (
+                &[
+                    ("content-type", "text/plain; charset=utf-8"),
+                    ("if-none-match", "*"),
+                ][..],
+                true,
+            ),
+            (
+                &[("content-type", "text/plain"), ("if-none-match", "*")],
+                false,
+            ),
+            (&[("content-type", "text/plain; charset=utf-8")], false),
+            (
+                &[
+                    ("content-type", "text/plain; charset=utf-8"),
+                    ("if-none-match", "\"a\""),
+                ],
+                false,
+            ),
+            (&[("if-none-match", "*")], false),
             (&[], false),
         ] {
             let mut headers = HeaderMap::new();

@@ -32,11 +32,6 @@ pub(crate) enum Ended {
     TooSlow,
 }
 
-/// How long a body of so many bytes may take.
-pub(crate) fn longest(bytes: u64) -> Duration {
-    LEAST_TIME.max(Duration::from_secs(bytes / LEAST_BYTES_PER_SECOND))
-}
-
 impl Paced {
     pub(crate) fn new(body: Body) -> Self {
         Self {
@@ -58,7 +53,8 @@ impl Paced {
             // Trailers say nothing that is kept.
             if let Ok(bytes) = Frame::into_data(frame) {
                 self.came += bytes.len() as u64;
-                if self.started.elapsed() > longest(self.came) {
+                let by_size = Duration::from_secs(self.came / LEAST_BYTES_PER_SECOND);
+                if self.started.elapsed() > LEAST_TIME.max(by_size) {
                     return Err(Ended::TooSlow);
                 }
                 return Ok(Some(bytes));

@@ -54,8 +54,6 @@ pub(crate) enum Action {
     Copy,
     Move,
     Delete,
-    /// A link by which the store itself takes an object.
-    GiveLink,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,9 +62,6 @@ pub(crate) enum Outcome {
     Created,
     Replaced,
     Deleted,
-    Given,
-    /// There once nobody could use the link any more by which the store took it.
-    Found,
     /// The storage failed in the middle.
     Unknown,
 }

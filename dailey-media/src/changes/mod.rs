@@ -84,39 +84,6 @@ impl Changes {
         self.0.quotas.release(space, id);
     }
 
-    /// Before a link is handed out by which the store itself takes `length` bytes as the object at `at`: an
-    /// upload for which room was held.
-    pub(crate) async fn link_given(&self, at: &Location, length: u64) -> Result<(), Problem> {
-        let change = Change {
-            action: Action::GiveLink,
-            at,
-            from: None,
-            via: Via::Token,
-        };
-        let mut entry = change.entry(Outcome::Given, None);
-        entry.size = Some(length);
-        self.0.note(entry).await
-    }
-
-    /// The store has taken `object` by the link of the upload `id`, which nobody can use any more.
-    pub(crate) async fn found(
-        &self,
-        at: &Location,
-        id: &str,
-        object: &Object,
-    ) -> Result<(), Problem> {
-        self.0.quotas.leave_to_count(&at.space, id);
-        let change = Change {
-            action: Action::Put,
-            at,
-            from: None,
-            via: Via::Link,
-        };
-        self.0
-            .note(change.entry(Outcome::Found, Some(object)))
-            .await
-    }
-
     /// Copies the object at `from` to `to`, in one space. Its bytes pass through like a body's: they have a
     /// place among all bodies.
     pub(crate) async fn copy(

@@ -180,22 +180,6 @@ impl Quotas {
         });
     }
 
-    /// An upload is no longer open, of which others have made what they wanted: what that is, a count finds, which
-    /// is due now. Its room is held until then.
-    pub(crate) fn leave_to_count(&self, space: &Space, id: &str) {
-        let apps = lock(&self.0.apps);
-        let Some(count) = apps.get(space.app_id()) else {
-            return;
-        };
-        count.send_if_modified(|count| {
-            if let Count::Known { account, since } = count {
-                lock(account).ended_by_others(space.subject(), id);
-                *since = since.checked_sub(RECOUNT).unwrap_or(*since);
-            }
-            false
-        });
-    }
-
     /// Begins a removal in `space`: where nothing was ever stored, nothing is counted, and what cannot
     /// be counted now is when it can.
     pub(crate) async fn begin_removal(&self, space: &Space) -> Result<Claim, QuotaError> {

@@ -14,11 +14,10 @@ use utoipa::ToSchema;
 
 use super::links::now_seconds;
 use super::openapi::{BodyRefusals, Refusals};
-use super::{App, Caller, MAX_JSON_BYTES, failed, key_text, uploads};
+use super::{App, Caller, MAX_JSON_BYTES, failed, key_text};
 use crate::access::Scope;
-use crate::digits;
 use crate::link::Link;
-use crate::storage::{LaidDown, LinkMethod, Location};
+use crate::storage::{LinkMethod, Location};
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = LinkWanted)]
@@ -30,7 +29,7 @@ struct Wanted {
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = i64, required = false)]
     expires_in: Option<i64>,
-    /// What must be sent with a PUT: `content-type`, `content-length`, and `if-none-match` with `*`.
+    /// What must be sent with a PUT: `content-type`, and `if-none-match` with `*`.
     #[serde(default)]
     headers: BTreeMap<String, String>,
 }
@@ -64,14 +63,12 @@ fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<i64>, D::Error> {
 /// Make a link
 ///
 /// `POST /api/media-ops/presign`: a link that opens one object without a token, for up to a day. With S3 a
-/// link to read goes to the bucket, and so does one to write where `content-length` is laid down: its bytes
-/// count from now on. Any other link to write comes back here, to the same limits, quotas and audit log as a
-/// PUT with a token.
+/// link to read goes to the bucket; one to write comes back here, to the same limits, quotas and audit log as
+/// a PUT with a token.
 #[utoipa::path(post, path = "/api/media-ops/presign", operation_id = "presign", tag = "operations", security(("bearer" = [])), request_body = Wanted, responses(
     Refusals, BodyRefusals,
     (status = 200, description = "The link", body = LinkBody),
     (status = 400, description = "`key_invalid`, `expires_in_invalid`, `link_headers_invalid`, `host_invalid`, `body_incomplete`"),
-    (status = 429, description = "`too_many_open_uploads`; `rate_limited`, with `Retry-After`"),
 ))]
 pub(super) async fn presign(
     State(app): State<App>,
@@ -106,35 +103,38 @@ pub(super) async fn presign(
             bad_request("expires_in_invalid", detail)
         })?;
     let key = key_text(wanted.key)?;
-    let link = Link {
+    let mut link = Link {
         at: Location { space, key },
         method,
         expires: now_seconds() + seconds,
-        laid_down: lay_down(method, wanted.headers)?,
+        content_type: None,
+        create_only: false,
     };
-    let life = Duration::from_secs(seconds);
-    let by_store = app
-        .storage
-        .presign(&link.at, method, &link.laid_down, life)
-        .await
-        .map_err(failed)?;
-    let most = match by_store {
-        Some(_) => app.limits.upload_max_bytes,
-        None => app.limits.put_max_bytes,
-    };
-    let length = link.laid_down.content_length;
-    if length.is_some_and(|length| length > most) {
-        return Err(Problem::body_too_large(most));
+    lay_down(&mut link, wanted.headers)?;
+
+    let mut to_send = BTreeMap::new();
+    if let Some(value) = link
+        .content_type
+        .as_ref()
+        .and_then(|value| value.to_str().ok())
+    {
+        to_send.insert("content-type".to_owned(), value.to_owned());
     }
-    let url = match by_store {
-        None => app.link_base.of(&extensions, &headers)? + &link.write(&app.link_secret),
-        Some(url) => {
-            if let Some(length) = length {
-                let entrusted = app.uploads.entrust(link.at, length, life).await;
-                entrusted.map_err(uploads::refused)?;
-            }
-            url
+    if link.create_only {
+        to_send.insert("if-none-match".to_owned(), "*".to_owned());
+    }
+    let signed_by_store = match method {
+        LinkMethod::Get => {
+            let life = Duration::from_secs(seconds);
+            let signed = app.storage.presign(&link.at, life).await;
+            signed.map_err(failed)?
         }
+        // What comes is bounded, counted and written down here.
+        LinkMethod::Put => None,
+    };
+    let url = match signed_by_store {
+        Some(url) => url,
+        None => app.link_base.of(&extensions, &headers)? + &link.write(&app.link_secret),
     };
     let expires_at = i64::try_from(link.expires)
         .ok()
@@ -142,56 +142,36 @@ pub(super) async fn presign(
     Ok(Json(LinkBody {
         url,
         method: method.as_str(),
-        headers: to_send(&link.laid_down),
+        headers: to_send,
         expires_at: expires_at.map(|time| time.to_string()),
     }))
 }
 
-fn lay_down(method: LinkMethod, headers: BTreeMap<String, String>) -> Result<LaidDown, Problem> {
+fn lay_down(link: &mut Link, headers: BTreeMap<String, String>) -> Result<(), Problem> {
     let invalid = || {
         bad_request(
             "link_headers_invalid",
-            "`headers` is for a PUT, and takes `content-type`, `content-length` and `if-none-match` (`*`), each once",
+            "`headers` is for a PUT, and takes `content-type` and `if-none-match` (`*`), each once",
         )
     };
-    let mut laid_down = LaidDown::default();
-    if method == LinkMethod::Get && !headers.is_empty() {
+    if link.method == LinkMethod::Get && !headers.is_empty() {
         return Err(invalid());
     }
     for (name, value) in headers {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
-        if is("content-type") && laid_down.content_type.is_none() {
+        if name.eq_ignore_ascii_case("content-type") && link.content_type.is_none() {
             let mut sent = HeaderMap::new();
             let value = HeaderValue::try_from(value).map_err(|_| invalid())?;
             sent.insert(http::header::CONTENT_TYPE, value.clone());
             // A type that no PUT could be sent with.
             crate::description::Description::read(&sent).map_err(|_| invalid())?;
-            laid_down.content_type = Some(value);
-        } else if is("content-length") && laid_down.content_length.is_none() {
-            laid_down.content_length = Some(digits::number(&value).ok_or_else(invalid)?);
-        } else if is("if-none-match") && value == "*" && !laid_down.create_only {
-            laid_down.create_only = true;
+            link.content_type = Some(value);
+        } else if name.eq_ignore_ascii_case("if-none-match") && value == "*" && !link.create_only {
+            link.create_only = true;
         } else {
             return Err(invalid());
         }
     }
-    Ok(laid_down)
-}
-
-fn to_send(laid_down: &LaidDown) -> BTreeMap<String, String> {
-    let content_type = laid_down.content_type.as_ref();
-    let content_type = content_type.and_then(|value| value.to_str().ok());
-    let length = laid_down.content_length;
-    let create_only = laid_down.create_only;
-    let fields = [
-        ("content-type", content_type.map(str::to_owned)),
-        ("content-length", length.map(|length| length.to_string())),
-        ("if-none-match", create_only.then(|| "*".to_owned())),
-    ];
-    let fields = fields.into_iter();
-    fields
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
+    Ok(())
 }
 
 fn bad_request(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Problem {

@@ -416,7 +416,7 @@ fn metadata_invalid(error: MetadataError) -> Problem {
     bad_request(code, error.to_string())
 }
 
-pub(super) fn refused(error: UploadError) -> Problem {
+fn refused(error: UploadError) -> Problem {
     match error {
         UploadError::NotFound => Problem::new(
             StatusCode::NOT_FOUND,

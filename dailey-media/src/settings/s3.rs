@@ -39,7 +39,7 @@ pub struct S3Settings {
     pub region: String,
     /// Where the service sends its requests.
     pub endpoint: Url,
-    /// Where those who get a link to the bucket send theirs.
+    /// Where those who get a link to read send theirs.
     pub public_endpoint: Url,
     /// The key's id.
     pub access_key_id: String,

@@ -13,7 +13,7 @@ pub mod s3;
 
 pub(crate) use conditions::{Tried, try_conditions};
 pub(crate) use copy::{Copied, copy_object};
-pub use presign::{LaidDown, LinkMethod, MAX_LINK_SECONDS};
+pub use presign::{LinkMethod, MAX_LINK_SECONDS};
 pub use resumable::{MAX_PIECE_BYTES, Received, Resumable};
 
 use std::fmt::Debug;
@@ -78,16 +78,10 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// One page of the objects in `space`, by the bytes of their keys.
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page>;
 
-    /// A link by which the store itself gives the object at `at` to whoever has it, or takes one, for
-    /// `life`: whole seconds, 1 to [`MAX_LINK_SECONDS`]. `None` where the service is to sign and answer it
-    /// itself: always for a PUT whose length is not laid down, which a store would not bound.
-    fn presign<'a>(
-        &'a self,
-        _at: &'a Location,
-        _method: LinkMethod,
-        _laid_down: &'a LaidDown,
-        _life: Duration,
-    ) -> Pending<'a, Option<String>> {
+    /// A link by which the store itself gives the object at `at` to whoever has it, for `life`: whole
+    /// seconds, 1 to [`MAX_LINK_SECONDS`]. `None` where the service is to sign and answer it itself. There
+    /// is none to write: nobody would count the bytes, bound them, or write down that they came.
+    fn presign<'a>(&'a self, _at: &'a Location, _life: Duration) -> Pending<'a, Option<String>> {
         Box::pin(async { Ok(None) })
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+use super::UploadId;
 use super::state::State;
-use super::{UploadId, now_ms};
 use crate::quota::{OpenUpload, OpenUploads};
 use crate::storage::resumable::states;
 use crate::storage::{Depth, ListQuery, Pending, Storage, StorageError, records};
@@ -58,8 +58,7 @@ impl AllUploads {
             Err(error) => return Err(error),
         };
         let state = record.and_then(|record| State::parse(&record.bytes).ok());
-        let open = state.filter(|state| state.is_open(now_ms()));
-        Ok(open.map(|state| OpenUpload {
+        Ok(state.filter(State::is_open).map(|state| OpenUpload {
             id: id.as_str().to_owned(),
             space: state.space(),
             length: state.length,

@@ -4,15 +4,13 @@
 //! An upload is a record in a reserved space (`state`) and its bytes (`storage::Resumable`). A byte
 //! counts when the record says so. The record goes one way: receiving → finishing → done, or gone;
 //! each step is a compare-and-replace, and whatever a crash interrupts, the next request or sweep
-//! finishes. An object that the store takes by a link has such a record for as long as the link can be
-//! used, and nothing else (`entrusted`).
+//! finishes.
 
 mod all;
 mod buffers;
 pub(crate) mod checksum;
 pub(crate) mod count;
 mod digest;
-mod entrusted;
 pub(crate) mod metadata;
 mod receive;
 mod state;
@@ -250,8 +248,7 @@ impl Uploads {
     /// The upload, if it is one of `space` and can go on.
     async fn find_live(&self, space: &Space, id: &UploadId) -> Result<Upload, UploadError> {
         let upload = self.find(id).await?.ok_or(UploadError::NotFound)?;
-        let is_link = upload.state.stage == Stage::Entrusted;
-        if is_link || upload.state.space() != *space {
+        if upload.state.space() != *space {
             return Err(UploadError::NotFound);
         }
         if upload.state.stage == Stage::Gone || upload.state.expires_ms <= now_ms() {

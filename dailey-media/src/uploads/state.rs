@@ -61,9 +61,6 @@ pub(super) struct State {
     pub(super) stage: Stage,
     /// Milliseconds since 1970.
     pub(super) expires_ms: u64,
-    /// Of one that is entrusted to the store: the entity tag of what was there before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) before: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,8 +74,6 @@ pub(super) enum Stage {
     Done,
     /// Ended without an object. The bytes may still have to be removed.
     Gone,
-    /// The store itself takes the object, by a link that was given.
-    Entrusted,
 }
 
 /// What a client wants to upload.
@@ -123,32 +118,6 @@ impl State {
             digest: RunningDigest::default().to_text(),
             stage: Stage::Receiving,
             expires_ms: 0,
-            before: None,
-        }
-    }
-
-    /// Of `length` bytes that the store itself takes until it `expires_ms`, in the place of `before`.
-    pub(super) fn entrusted(
-        at: Location,
-        length: u64,
-        before: Option<String>,
-        expires_ms: u64,
-    ) -> Self {
-        let wanted = Wanted {
-            target: Target {
-                at,
-                description: Description::of_type("application/octet-stream"),
-            },
-            metadata: String::new(),
-            conditions: Conditions::default(),
-            expected: None,
-            length,
-        };
-        Self {
-            stage: Stage::Entrusted,
-            expires_ms,
-            before,
-            ..Self::new(wanted)
         }
     }
 
@@ -165,13 +134,9 @@ impl State {
         Space::new(&self.app_id, &self.subject)
     }
 
-    /// Whether bytes of it may be there that are no object, or may come past us.
-    pub(super) fn is_open(&self, now_ms: u64) -> bool {
-        match self.stage {
-            Stage::Receiving | Stage::Finishing => true,
-            Stage::Entrusted => now_ms < self.expires_ms,
-            Stage::Done | Stage::Gone => false,
-        }
+    /// Whether bytes of it may be there that are no object.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Receiving | Stage::Finishing)
     }
 
     pub(super) fn digest(&self) -> Result<RunningDigest, StorageError> {

@@ -70,10 +70,8 @@ impl Uploads {
         if upload.state.expires_ms > now_ms() {
             return Ok(Swept::Kept);
         }
-        match upload.state.stage {
-            Stage::Receiving => self.end(&mut upload).await?,
-            Stage::Entrusted => self.look(&upload).await?,
-            Stage::Finishing | Stage::Done | Stage::Gone => {}
+        if upload.state.stage == Stage::Receiving {
+            self.end(&mut upload).await?;
         }
         self.remove(&upload).await?;
         Ok(Swept::Removed)

@@ -72,6 +72,8 @@ pub(super) struct Client {
     store: AmazonS3,
     /// Bodies of any length.
     reads: AmazonS3,
+    /// Signs for those outside, and sends nothing.
+    public: AmazonS3,
     /// Makes `store` with one header more.
     builder: AmazonS3Builder,
     /// What requests of our own need.
@@ -128,9 +130,13 @@ impl Client {
         let with = |client| builder.clone().with_http_connector(Shared(client));
         let http = HttpClient::new(whole);
         let builder_of_whole = with(http.clone());
+        let public = builder_of_whole
+            .clone()
+            .with_endpoint(self::base(settings, &settings.public_endpoint)?);
         Ok(Self {
             store: build(builder_of_whole.clone())?,
             reads: build(with(HttpClient::new(reading)))?,
+            public: build(public)?,
             builder: builder_of_whole,
             http,
             bucket: if by_host {
@@ -326,6 +332,11 @@ impl Client {
             tokio::time::sleep(pause).await;
             (retries, pause) = (retries + 1, pause * 2);
         }
+    }
+
+    /// Signs links for those outside.
+    pub(super) fn public(&self) -> &AmazonS3 {
+        &self.public
     }
 
     /// For a reserved space, where every key is one of ours.

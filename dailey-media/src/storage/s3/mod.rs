@@ -10,7 +10,7 @@
 //! | `resumable` | writing over many requests |
 //! | `reading` | reading |
 //! | `names`, `listing` | lists |
-//! | `presign` | links that the store answers |
+//! | `presign` | links to read that the store answers |
 //! | `sweep`, `orphans` | what crashes left |
 //! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
@@ -59,8 +59,8 @@ use self::found::Found;
 use self::reading::{Bytes, Reach, START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
-    Deletion, LaidDown, LinkMethod, ListQuery, Location, Object, Opened, Page, Pending, Resumable,
-    Storage, StorageError, Target, Upload,
+    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
+    Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -88,7 +88,6 @@ pub struct S3Storage {
 #[derive(Debug)]
 struct Inner {
     client: SharedClient,
-    signer: presign::Signer,
     digests: Digests,
     changes: Vec<Mutex<()>>,
     proven: Mutex<Option<Instant>>,
@@ -180,14 +179,8 @@ impl Storage for S3Storage {
         Box::pin(listing::page(&self.inner, space, query))
     }
 
-    fn presign<'a>(
-        &'a self,
-        at: &'a Location,
-        method: LinkMethod,
-        laid_down: &'a LaidDown,
-        life: Duration,
-    ) -> Pending<'a, Option<String>> {
-        Box::pin(presign::link(&self.inner, at, method, laid_down, life))
+    fn presign<'a>(&'a self, at: &'a Location, life: Duration) -> Pending<'a, Option<String>> {
+        Box::pin(async move { presign::sign(&self.inner, at, life).await.map(Some) })
     }
 
     fn probe(&self) -> Pending<'_, ()> {
@@ -201,7 +194,6 @@ impl Inner {
         Ok(Arc::new(Self {
             digests: Digests::new(Arc::clone(&client)),
             client,
-            signer: presign::Signer::new(settings)?,
             changes: (0..CHANGE_LOCKS).map(|_| Mutex::default()).collect(),
             proven: Mutex::default(),
             proof: Path::from(format!(".dailey/health/{}", Uuid::new_v4().simple())),

@@ -6,13 +6,14 @@
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, Response};
+use serde_json::json;
 use testbed::s3::Kind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::bucket::{Bucket, PATIENCE};
-use crate::service::{header, problem};
-use crate::store::LONGEST_ON_S3S_FS;
+use crate::service::{APP, header, json as body, problem};
+use crate::store::{LONGEST_ON_S3S_FS, Store};
 
 const BOTH: [Kind; 2] = [Kind::Moto, Kind::S3sFs];
 
@@ -180,5 +181,30 @@ async fn s3s_fs_stores_an_object_of_a_long_key_and_says_that_it_failed() {
             assert_eq!(described, kept, "{kind:?}: {length}");
             assert_eq!(got.text().await.unwrap(), "hello");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto and s3s-fs: `cargo xtask test` sets them up and runs this"]
+async fn servers_obey_headers_that_a_link_does_not_sign_so_no_link_to_write_leads_to_them() {
+    for kind in BOTH {
+        let bucket = Bucket::on(kind);
+        let service = bucket.service().await;
+        assert_eq!(service.put("secret", b"hello").await.status(), 201);
+        let Store::S3 { bucket: name, .. } = &bucket.store else {
+            panic!("a bucket is no local folder");
+        };
+        // What anybody could do with a link of the bucket's own to write `mine`.
+        let copy = bucket.raw.request(Method::PUT, "mine").await;
+        let source = format!("/{name}/{APP}/user-1/secret");
+        let copied = copy.header("x-amz-copy-source", source).send();
+        assert_eq!(copied.await.unwrap().status(), 200, "{kind:?}");
+        assert_eq!(service.get("mine").await.text().await.unwrap(), "hello");
+        let wanted = json!({ "key": "mine", "method": "PUT" });
+        let link = service.post("/api/media-ops/presign", &wanted).await;
+        let link = body(link).await;
+        let url = link["url"].as_str().unwrap();
+        let ours = format!("http://127.0.0.1:{}/", service.port);
+        assert!(url.starts_with(&ours), "{kind:?}: {url}");
     }
 }
