@@ -14,8 +14,8 @@ use crate::settings::{Lookup, SettingsError};
 const MAX_WAITING_BYTES: usize = 4096;
 
 thread_local! {
-    /// The lines of requests that this thread has not written yet; `None` where nobody would.
-    static WAITING: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    /// The lines of requests that this thread has not written yet; `None` where it would not.
+    static WAITING: RefCell<Option<Waiting>> = const { RefCell::new(None) };
 }
 
 /// Whose lines are written; nobody's until [`init`].
@@ -59,11 +59,12 @@ pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), Settings
 }
 
 /// Lets the threads of this runtime gather the lines of requests until they have nothing else to do, or 4 KiB
-/// of them: one by one, under load, they take as long as everything else around a small answer. Any other line
-/// is written at once, behind those that wait on its thread.
+/// of them: one by one, under load, they take as long as everything else around a small answer. So a line may
+/// come a moment after its answer, and a process that is killed has not written the last of each thread. Any
+/// other line is written at once, behind those that wait on its thread.
 pub fn gather(runtime: &mut tokio::runtime::Builder) -> &mut tokio::runtime::Builder {
     runtime
-        .on_thread_start(|| WAITING.set(Some(Vec::new())))
+        .on_thread_start(|| WAITING.set(Some(Waiting::default())))
         .on_thread_park(write_waiting)
         .on_thread_stop(write_waiting)
 }
@@ -71,34 +72,51 @@ pub fn gather(runtime: &mut tokio::runtime::Builder) -> &mut tokio::runtime::Bui
 /// The line that `append` adds: written at once, or gathered.
 pub(crate) fn line(append: impl FnOnce(&mut Vec<u8>)) {
     WAITING.with_borrow_mut(|waiting| {
-        let Some(lines) = waiting else {
-            let mut line = Vec::new();
-            append(&mut line);
-            return write(&line);
-        };
-        let before = lines.len();
-        append(lines);
-        if lines.len() > MAX_WAITING_BYTES {
-            write(&lines[..before]);
-            lines.drain(..before);
+        if let Some(waiting) = waiting {
+            return waiting.add(append, write);
         }
+        let mut line = Vec::new();
+        append(&mut line);
+        write(&line);
     });
 }
 
 fn write_waiting() {
-    // A thread that ends may have lost its own already.
+    // A thread that ends may have lost its own already, and one that is adding a line has no other to write.
     let _ = WAITING.try_with(|waiting| {
-        if let Some(lines) = &mut *waiting.borrow_mut() {
-            write(lines);
-            lines.clear();
+        if let Ok(mut waiting) = waiting.try_borrow_mut()
+            && let Some(waiting) = &mut *waiting
+        {
+            waiting.end(write);
         }
     });
 }
 
 /// A log that cannot be written has nowhere to say so.
 fn write(lines: &[u8]) {
-    if !lines.is_empty() {
-        let _ = Unlocked.write_all(lines);
+    let _ = Unlocked.write_all(lines);
+}
+
+/// Whole lines, in the order in which they came.
+#[derive(Default)]
+struct Waiting(Vec<u8>);
+
+impl Waiting {
+    /// Adds a line. What waits is written first where both are more than may.
+    fn add(&mut self, append: impl FnOnce(&mut Vec<u8>), write: impl FnOnce(&[u8])) {
+        let before = self.0.len();
+        append(&mut self.0);
+        if before > 0 && self.0.len() > MAX_WAITING_BYTES {
+            write(&self.0[..before]);
+            self.0.drain(..before);
+        }
+    }
+
+    fn end(&mut self, write: impl FnOnce(&[u8])) {
+        if !self.0.is_empty() {
+            write(&self.0);
+            self.0.clear();
+        }
     }
 }
 
@@ -132,5 +150,33 @@ impl io::Write for Unlocked {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_written_in_their_order_in_pieces_that_stay_whole() {
+        let line = |length: usize| [vec![b'a'; length - 1], vec![b'\n']].concat();
+        let mut waiting = Waiting::default();
+        let (mut pieces, mut all) = (Vec::new(), Vec::new());
+        for length in [1, 200, 4096, 2, 4095, 300, 300, 5000, 7].repeat(9) {
+            all.extend(line(length));
+            waiting.add(
+                |lines| lines.extend(line(length)),
+                |piece| pieces.push(piece.to_vec()),
+            );
+        }
+        waiting.end(|piece| pieces.push(piece.to_vec()));
+        waiting.end(|_| panic!("nothing is left"));
+        assert!(pieces.concat() == all);
+        for piece in &pieces {
+            assert_eq!(piece.last(), Some(&b'\n'));
+            let lines = piece.split_inclusive(|byte| *byte == b'\n').count();
+            assert!(piece.len() <= MAX_WAITING_BYTES || lines == 1);
+        }
+        assert!(pieces.len() < 9 * 9, "nothing was gathered");
     }
 }

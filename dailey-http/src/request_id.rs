@@ -5,10 +5,8 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 use uuid::Uuid;
 
@@ -25,7 +23,7 @@ tokio::task_local! {
 }
 
 /// What is known of the request that the current task is answering.
-struct Current {
+pub(crate) struct Current {
     id: RequestId,
     subject: RefCell<Option<String>>,
 }
@@ -39,28 +37,13 @@ impl Current {
     }
 }
 
-pin_project! {
-    /// See [`RequestId::scope`].
-    pub(crate) struct Scoped<F> {
-        #[pin]
-        scope: TaskLocalFuture<Current, F>,
-    }
-}
+/// See [`RequestId::scope`].
+pub(crate) type Scoped<F> = TaskLocalFuture<Current, F>;
 
-impl<F: Future> Future for Scoped<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().scope.poll(context)
-    }
-}
-
-impl<F> Scoped<F> {
-    /// What [`made_by`] was told. Ends the scope.
-    pub(crate) fn subject(self: Pin<&mut Self>) -> Option<String> {
-        let current = self.project().scope.take_value();
-        current.and_then(|current| current.subject.into_inner())
-    }
+/// What [`made_by`] was told in `scope`, which ends with it.
+pub(crate) fn subject<F>(scope: Pin<&mut Scoped<F>>) -> Option<String> {
+    let current = scope.take_value();
+    current.and_then(|current| current.subject.into_inner())
 }
 
 /// The id of the request that the current task is answering, inside a [`Stack`](crate::Stack).
@@ -110,9 +93,7 @@ impl RequestId {
 
     /// As [`scope`](Self::scope), with what [`made_by`] was told.
     pub(crate) fn scoped<F: Future>(self, future: F) -> Scoped<F> {
-        Scoped {
-            scope: CURRENT.scope(Current::new(self), future),
-        }
+        CURRENT.scope(Current::new(self), future)
     }
 
     /// What `work` gives under this id.
@@ -143,5 +124,25 @@ fn value_of(id: Uuid) -> HeaderValue {
 impl Default for RequestId {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn who_made_a_request_is_known_though_its_answer_panics() {
+        let mut scope = Box::pin(RequestId::new().scoped(async {
+            made_by("pseudonym".into());
+            assert_eq!(1, 2, "as a handler would");
+        }));
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = catch_unwind(AssertUnwindSafe(|| scope.as_mut().poll(&mut context)));
+        assert!(polled.is_err());
+        assert_eq!(subject(scope.as_mut()).as_deref(), Some("pseudonym"));
     }
 }

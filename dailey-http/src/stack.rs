@@ -139,15 +139,16 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let poll = || this.answer.as_mut().poll(context);
-        let (response, subject) = match std::panic::catch_unwind(AssertUnwindSafe(poll)) {
+        let response = match std::panic::catch_unwind(AssertUnwindSafe(poll)) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => (response, this.answer.subject()),
+            Ok(Poll::Ready(Ok(response))) => response,
             // Not polled again after a panic, so what it left half done is never seen.
             Err(_) => {
                 let internal = || Problem::internal().into_response();
-                (this.under_way.id.within(internal), None)
+                this.under_way.id.within(internal)
             }
         };
+        let subject = request_id::subject(this.answer);
         Poll::Ready(Ok(this.under_way.end(response, subject.as_deref())))
     }
 }

@@ -161,6 +161,30 @@ impl Child {
         &self.log
     }
 
+    /// The whole lines of its log, once `said` holds for them: what it answers and what it writes come in no
+    /// order.
+    ///
+    /// # Panics
+    /// With the end of the log, where that does not come within `patience`.
+    pub fn log_with(&self, patience: Duration, said: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + patience;
+        loop {
+            let bytes = fs::read(&self.log).unwrap_or_default();
+            let mut log = String::from_utf8_lossy(&bytes).into_owned();
+            log.truncate(log.rfind('\n').map_or(0, |end| end + 1));
+            if said(&log) {
+                return log;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} does not write what is waited for:\n{}",
+                self.name,
+                self.log_tail(30)
+            );
+            std::thread::sleep(POLL);
+        }
+    }
+
     /// The last `lines` lines of its log, at most 64 KiB of it; empty when there is none.
     pub fn log_tail(&self, lines: usize) -> String {
         tail(&self.log, lines).unwrap_or_default()

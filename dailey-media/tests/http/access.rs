@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::service::{APP, ORIGIN, Service, header, json, problem};
+use crate::service::{APP, ORIGIN, START, Service, header, json, problem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scopes_open_what_they_name_and_nothing_else() {
@@ -64,11 +64,8 @@ async fn a_token_counts_only_in_the_one_authorization_header() {
         .bare(Method::GET, "/api/media")
         .header("authorization", format!("bearer {token}"));
     assert_eq!(lower.send().await.unwrap().status(), 200);
-    let log = std::fs::read_to_string(service.child.log()).unwrap();
-    assert!(
-        log.contains("/api/media/{*key}"),
-        "the access log names the route: {log}"
-    );
+    let route = "route=\"/api/media/{*key}\"";
+    let log = service.child.log_with(START, |log| log.contains(route));
     assert!(
         !log.contains(token) && !log.contains("access_token"),
         "and never the query"

@@ -20,6 +20,9 @@ pub(crate) const OTHER_APP: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:5173";
 pub(crate) const START: Duration = Duration::from_secs(20);
 
+/// For a service to end in order, unless a request of the test hangs in it.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 const AUDIT_LOG: &str = "audit.log";
 
 /// Whether the service limits how often it is asked.
@@ -53,6 +56,8 @@ pub(crate) struct Service {
 impl Drop for Service {
     fn drop(&mut self) {
         if !std::thread::panicking() {
+            // Its last lines may come behind its last answers.
+            let _ = self.child.stop(LAST_LINES);
             self.bear_witness();
         }
     }

@@ -1,7 +1,7 @@
 //! What production writes: one JSON line for an event, and for a request nothing that names a person.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dailey_auth::testing::TokenBuilder;
 use serde_json::Value;
@@ -10,19 +10,6 @@ use testbed::Child;
 use super::ground::{APP, Ground};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The log, once it says so: a line may come a moment after its answer.
-async fn log_with(child: &Child, said: impl Fn(&str) -> bool) -> String {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let log = std::fs::read_to_string(child.log()).unwrap();
-        if said(&log) {
-            return log;
-        }
-        assert!(Instant::now() < deadline, "{log}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_one_line_of_json_with_its_id_and_a_name_that_only_we_can_make() {
@@ -52,7 +39,12 @@ async fn a_request_is_one_line_of_json_with_its_id_and_a_name_that_only_we_can_m
         assert_eq!(answer.headers()["x-request-id"], id);
         assert_eq!(answer.status(), 404);
     }
-    let log = log_with(&child, |log| log.contains("\"three\"")).await;
+    let all = |log: &str| {
+        ["\"one\"", "\"two\"", "\"three\""]
+            .iter()
+            .all(|id| log.contains(id))
+    };
+    let log = child.log_with(PATIENCE, all);
     assert_eq!(testbed::token_in(&log), None);
     for secret in [
         "alice@example",
@@ -103,12 +95,17 @@ async fn rust_log_chooses_whether_requests_are_logged() {
         let mut child = Child::start("dailey-media", command, &ground.path("log")).unwrap();
         let url = format!("http://{}/health/live", ground.address());
         testbed::wait_for_http(&mut child, &url, PATIENCE).unwrap();
-        // By the time of the last answer the lines of the first would be there.
-        for _ in 0..20 {
-            reqwest::get(&url).await.unwrap();
+        let says = |log: &str| log.contains("/health/live");
+        if logged {
+            child.log_with(PATIENCE, says);
+        } else {
+            // By the time of the last answer the lines of the first would be there.
+            for _ in 0..20 {
+                reqwest::get(&url).await.unwrap();
+            }
+            let log = std::fs::read_to_string(child.log()).unwrap();
+            assert!(!says(&log), "{directives}: {log}");
         }
-        let log = std::fs::read_to_string(child.log()).unwrap();
-        assert_eq!(log.contains("/health/live"), logged, "{directives}: {log}");
     }
 }
 
@@ -136,7 +133,7 @@ async fn every_request_of_a_flood_has_its_own_whole_line() {
     }
     clients.join_all().await;
     let all = CLIENTS * REQUESTS;
-    let log = log_with(&child, |log| log.matches("flood-").count() >= all).await;
+    let log = child.log_with(PATIENCE, |log| log.matches("flood-").count() >= all);
     let lines = log.lines().map(serde_json::from_str::<Value>);
     let lines: Vec<Value> = lines.map(Result::unwrap).collect();
     let said = lines.iter().filter_map(|line| line["request_id"].as_str());

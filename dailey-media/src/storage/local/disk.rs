@@ -9,9 +9,9 @@ const LARGE_BYTES: u64 = 8 * 1024 * 1024;
 /// While so much is free, nobody waits for the room of a file that is to go.
 const AMPLE_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Sends bytes of a file to the disk that were just written, without waiting. `POSIX_FADV_DONTNEED` begins
-/// with that (`posix_fadvise(2)`), and lets go only of what is there already; `sync_file_range(2)` would say no
-/// more, but not without unsafe code.
+/// Sends bytes of a file to the disk that were just written, without waiting. Linux begins
+/// `POSIX_FADV_DONTNEED` with that (its `mm/fadvise.c`), and lets go only of what is there already;
+/// `sync_file_range(2)` would say no more, but not without unsafe code.
 #[cfg(target_os = "linux")]
 pub(super) fn begin_to_write(file: &File, start: u64, end: u64) {
     use rustix::fs::{Advice, fadvise};
@@ -27,12 +27,17 @@ pub(super) fn begin_to_write(_file: &File, _start: u64, _end: u64) {}
 
 /// The file at `path`, which is about to lose its name: to be dropped once nobody waits, since the disk takes
 /// back what belonged to it only then, and slowly. `None` where it is small, or its room may be needed now.
-pub(super) fn hold(path: &Path) -> Option<File> {
+pub(super) fn hold(path: &Path, bytes: u64) -> Option<File> {
+    if bytes < LARGE_BYTES {
+        return None;
+    }
     let file = File::open(path).ok()?;
-    let bytes = file.metadata().ok()?.len();
     let disk = rustix::fs::fstatvfs(&file).ok()?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    (bytes >= LARGE_BYTES && free >= AMPLE_BYTES).then_some(file)
+    is_ample(disk.f_bavail, disk.f_frsize).then_some(file)
+}
+
+fn is_ample(free_blocks: u64, block_bytes: u64) -> bool {
+    free_blocks.saturating_mul(block_bytes) >= AMPLE_BYTES
 }
 
 #[cfg(test)]
@@ -40,18 +45,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_large_file_is_held() {
+    fn a_large_file_is_held_where_nobody_waits_for_its_room() {
         let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, bytes| {
-            let path = folder.path().join(name);
-            File::create_new(&path).unwrap().set_len(bytes).unwrap();
-            path
-        };
-        assert!(hold(&file("small", LARGE_BYTES - 1)).is_none());
-        let large = hold(&file("large", LARGE_BYTES));
+        let path = folder.path().join("file");
+        File::create_new(&path).unwrap();
         let disk = rustix::fs::statvfs(folder.path()).unwrap();
-        let is_ample = disk.f_bavail * disk.f_frsize >= AMPLE_BYTES;
-        assert_eq!(large.is_some(), is_ample);
-        assert!(hold(&folder.path().join("absent")).is_none());
+        let ample = is_ample(disk.f_bavail, disk.f_frsize);
+        assert_eq!(hold(&path, LARGE_BYTES).is_some(), ample);
+        assert!(hold(&path, LARGE_BYTES - 1).is_none());
+        assert!(hold(&folder.path().join("absent"), LARGE_BYTES).is_none());
+        assert!(is_ample(AMPLE_BYTES / 4096, 4096) && is_ample(u64::MAX, 4096));
+        assert!(!is_ample(AMPLE_BYTES / 4096 - 1, 4096));
     }
 }

@@ -206,14 +206,19 @@ pub(super) fn publish(
     }
     let (replaced, old) = match current {
         Current::Absent => (Replaced::Nothing, None),
-        Current::Object(_) => (Replaced::Object, disk::hold(&path)),
+        Current::Object(old) => (Replaced::Object, disk::hold(&path, old.size)),
         Current::Damaged => (Replaced::Object, None),
     };
     let space = store.layout.space(&target.at.space);
     let top = store.layout.objects();
     durable::rename(draft, &path, name(replaced), &space, &top)?;
-    if let Some(old) = old {
-        tokio::task::spawn_blocking(move || drop(old));
+    if let Some(old) = old
+        && let Ok(place) = Arc::clone(&store.operations).try_acquire_owned()
+    {
+        tokio::task::spawn_blocking(move || {
+            drop(old);
+            drop(place);
+        });
     }
     Ok(Committed::Stored { object, replaced })
 }

@@ -124,7 +124,7 @@ async fn the_core_of_this_folder_is_told_to_reload_if_it_would_not_refuse() {
     home.json(&["keys", "publish", &new], "");
     let told = home.json(&["reload"], "");
     assert_eq!(told, json!({ "signalled": [core.child.id()] }));
-    core.logged("reloaded", 1).await;
+    core.logged("reloaded", 1);
     assert!(core.published_kids().await.contains(&new));
 
     let log_file = core.child.log().to_owned();

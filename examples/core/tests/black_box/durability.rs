@@ -26,7 +26,7 @@ async fn a_kill_loses_no_acknowledged_app() {
         })
         .collect();
     // Killed in the middle: when some are acknowledged and many are not.
-    core.logged("route=\"/api/apps\"", 40).await;
+    core.logged("route=\"/api/apps\"", 40);
     core.child.signal(Signal::Kill).unwrap();
     let mut acknowledged = Vec::new();
     for request in requests {

@@ -166,7 +166,7 @@ async fn no_secret_reaches_the_log() {
             .status(),
         200
     );
-    core.logged("route=\"/oauth/token\"", 1).await;
+    core.logged("route=\"/oauth/token\"", 1);
     let log = crate::core_process::log(core.child.log());
     let signature = access_token.rsplit('.').next().unwrap();
     for (key, value) in home.database.settings() {

@@ -161,7 +161,7 @@ pub(crate) fn age_the_record(home: &Home, seconds: i64) {
 pub(crate) async fn reload(core: &Running<'_>, times: &mut usize) {
     *times += 1;
     core.child.signal(Signal::Hangup).unwrap();
-    core.logged("reloaded", *times).await;
+    core.logged("reloaded", *times);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

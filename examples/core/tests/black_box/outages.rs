@@ -128,7 +128,7 @@ async fn a_file_that_is_moved_away_or_replaced_is_not_written_any_more() {
     says_that_it_is_unavailable(&core, &app).await;
     std::fs::write(&file, "").unwrap();
     says_that_it_is_unavailable(&core, &app).await;
-    core.logged("is not a database of Core", 1).await;
+    core.logged("is not a database of Core", 1);
     std::fs::remove_file(&file).unwrap();
     std::fs::rename(home.path("away.db"), &file).unwrap();
     recovers(&core, &app).await;
@@ -205,7 +205,7 @@ async fn a_core_that_starts_without_its_server_publishes_keys_and_waits_for_it()
     );
     server.start_again(&[]).unwrap();
     recovers(&core, &app).await;
-    core.logged("reloaded", 1).await;
+    core.logged("reloaded", 1);
     let admin = core.admin_token().await;
     let (status, _) = core
         .call(reqwest::Method::GET, "/api/apps", &admin, None)
@@ -237,7 +237,7 @@ async fn a_server_that_hangs_or_takes_no_writes_stops_logins_only() {
     // A replica, or a primary that was replaced: it answers, and takes nothing.
     server.sql("SET GLOBAL super_read_only = ON").unwrap();
     says_that_it_is_unavailable(&core, &app).await;
-    core.logged("must name the primary", 1).await;
+    core.logged("must name the primary", 1);
     server
         .sql("SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF")
         .unwrap();

@@ -37,7 +37,7 @@ async fn a_rotation_while_serving_breaks_no_token() {
         "until the reload"
     );
     core.child.signal(Signal::Hangup).unwrap();
-    core.logged("reloaded", 1).await;
+    core.logged("reloaded", 1);
     let mut both = [old.clone(), new.clone()];
     both.sort();
     assert_eq!(core.published_kids().await, both);
@@ -51,7 +51,7 @@ async fn a_rotation_while_serving_breaks_no_token() {
             .contains("less than an hour ago")
     );
     core.child.signal(Signal::Hangup).unwrap();
-    core.logged("reloaded", 2).await;
+    core.logged("reloaded", 2);
     let after = token(&core, &app_id).await;
     let kid = |token: &str| token.split('.').next().unwrap().to_owned();
     assert_ne!(kid(&before), kid(&after));
@@ -69,7 +69,7 @@ async fn a_rotation_while_serving_breaks_no_token() {
     );
     home.json(&["keys", "retire", &old, "--now"], "");
     core.child.signal(Signal::Hangup).unwrap();
-    core.logged("reloaded", 3).await;
+    core.logged("reloaded", 3);
     assert_eq!(core.published_kids().await, std::slice::from_ref(&new));
     assert_eq!(
         core.verify(&app_id, &before).await.unwrap_err().code(),
@@ -129,7 +129,7 @@ async fn a_bad_new_state_is_refused_and_the_old_one_keeps_serving() {
     let key = home.path("keys/core.pem");
     std::fs::rename(&key, home.path("away.pem")).unwrap();
     core.child.signal(Signal::Hangup).unwrap();
-    core.logged("the reload was refused", 1).await;
+    core.logged("the reload was refused", 1);
     assert_eq!(core.published_kids().await, kids);
     assert!(
         core.verify(&app_id, &token(&core, &app_id).await)
@@ -138,7 +138,7 @@ async fn a_bad_new_state_is_refused_and_the_old_one_keeps_serving() {
     );
     std::fs::rename(home.path("away.pem"), &key).unwrap();
     core.child.signal(Signal::Hangup).unwrap();
-    core.logged("reloaded", 1).await;
+    core.logged("reloaded", 1);
 }
 
 #[tokio::test]
@@ -183,10 +183,10 @@ async fn a_reload_reads_the_dotenv_file_again() {
     )
     .unwrap();
     core.child.signal(Signal::Hangup).unwrap();
-    core.logged("reloaded", 1).await;
+    core.logged("reloaded", 1);
     assert_eq!(
         core.login(&app_id, USER, USER_PASSWORD).await.1["expires_in"],
         60
     );
-    core.logged("takes a restart", 1).await;
+    core.logged("takes a restart", 1);
 }
