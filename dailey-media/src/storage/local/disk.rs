@@ -42,7 +42,13 @@ fn is_ample(free_blocks: u64, block_bytes: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::LocalStorage;
     use super::*;
+    use crate::description::Description;
+    use crate::key::{ObjectKey, Space};
+    use crate::storage::{Commit, Committed, Location, Storage, Target};
 
     #[test]
     fn a_large_file_is_held_where_nobody_waits_for_its_room() {
@@ -56,5 +62,39 @@ mod tests {
         assert!(hold(&folder.path().join("absent"), LARGE_BYTES).is_none());
         assert!(is_ample(AMPLE_BYTES / 4096, 4096) && is_ample(u64::MAX, 4096));
         assert!(!is_ample(AMPLE_BYTES / 4096 - 1, 4096));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_replaced_gives_its_room_back_soon() {
+        let root = tempfile::tempdir().unwrap();
+        let store = LocalStorage::open(root.path()).unwrap();
+        let at = Location {
+            space: Space::new("app", "user"),
+            key: ObjectKey::parse("a").unwrap(),
+        };
+        for byte in 0..3 {
+            let target = Target {
+                at: at.clone(),
+                description: Description::of_type("text/plain"),
+            };
+            let mut upload = store.upload(target).await.unwrap();
+            let bytes = vec![byte; usize::try_from(LARGE_BYTES).unwrap()];
+            upload.write(bytes.into()).await.unwrap();
+            let committed = upload.commit(Commit::default()).await.unwrap();
+            assert!(matches!(committed, Committed::Stored { .. }));
+        }
+        let is_held = || {
+            let files = std::fs::read_dir("/proc/self/fd").unwrap();
+            let mut names = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+            names.any(|name| {
+                name.starts_with(root.path()) && name.to_string_lossy().ends_with(" (deleted)")
+            })
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while is_held() {
+            assert!(Instant::now() < deadline, "an old object keeps its room");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
