@@ -59,7 +59,7 @@ pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), Settings
 }
 
 /// Lets the threads of this runtime gather the lines of requests until they have nothing else to do, or 4 KiB
-/// of them: one by one, under load, they take as long as everything else around a small answer. So a line may
+/// of them: one by one, under load, they are a good part of what everything around a small answer takes. So a line may
 /// come a moment after its answer, and a process that is killed has not written the last of each thread. Any
 /// other line is written at once, behind those that wait on its thread.
 pub fn gather(runtime: &mut tokio::runtime::Builder) -> &mut tokio::runtime::Builder {
