@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -91,20 +92,28 @@ fn passwords_of_seeding_are_in_no_argument_list_and_no_environment_but_its_own()
 /// One look at every process there is.
 fn look(password: &str, found: &mut BTreeSet<String>, programs: &mut BTreeSet<String>) {
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let folder = entry.path();
-        let Ok(name) = fs::read_to_string(folder.join("comm")) else {
+        let Some((name, holders)) = look_at(&entry.path(), password) else {
             continue;
         };
-        let name = name.trim();
-        programs.insert(name.to_owned());
-        for part in ["cmdline", "environ"] {
-            let bytes = fs::read(folder.join(part)).unwrap_or_default();
-            if bytes
-                .windows(password.len())
-                .any(|window| window == password.as_bytes())
-            {
-                found.insert(format!("{name}: {part}"));
-            }
+        found.extend(holders.iter().map(|part| format!("{name}: {part}")));
+        programs.insert(name);
+    }
+}
+
+/// The process's program, and which parts of it hold the password. `None` for what is no process, or none any more.
+fn look_at(process: &Path, password: &str) -> Option<(String, Vec<&'static str>)> {
+    let program = || fs::read_to_string(process.join("comm")).ok();
+    loop {
+        let name = program()?;
+        let holds = |part: &&str| {
+            let bytes = fs::read(process.join(part)).unwrap_or_default();
+            let mut windows = bytes.windows(password.len());
+            windows.any(|window| window == password.as_bytes())
+        };
+        let holders = ["cmdline", "environ"].into_iter().filter(holds).collect();
+        // A process that became another program in between would be taken for the one that it was.
+        if program()? == name {
+            return Some((name.trim().to_owned(), holders));
         }
     }
 }
