@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,7 +17,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How far a connection is. All clones tell the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Progress(Arc<AtomicU8>);
+pub(crate) struct Progress(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    phase: AtomicU8,
+    /// Whether bytes of an answer may still be waiting to be written.
+    is_delivering: AtomicBool,
+}
 
 /// A request's head is awaited: the first one from the start, a later one from its first byte.
 const HEAD: u8 = 0;
@@ -31,20 +38,40 @@ const IDLE_AFTER_HEAD: u8 = 3;
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicU8::new(HEAD)))
+        Self(Arc::new(State {
+            phase: AtomicU8::new(HEAD),
+            is_delivering: AtomicBool::new(false),
+        }))
     }
 
     /// A whole head has arrived. The connection is idle again when the answer's body is dropped.
     pub(crate) fn answering(&self, has_body: bool) -> Answering {
-        self.0.store(ANSWER, Ordering::Relaxed);
+        self.enter(ANSWER);
+        self.0.is_delivering.store(true, Ordering::Relaxed);
         Answering {
             progress: self.clone(),
             then: if has_body { IDLE } else { IDLE_AFTER_HEAD },
         }
     }
 
+    /// All that was to be written is written.
+    pub(crate) fn flushed(&self) {
+        if !self.is(ANSWER) {
+            self.0.is_delivering.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether no byte of an answer is on its way.
+    pub(crate) fn is_between_answers(&self) -> bool {
+        !self.is(ANSWER) && !self.0.is_delivering.load(Ordering::Relaxed)
+    }
+
+    fn enter(&self, phase: u8) {
+        self.0.phase.store(phase, Ordering::Relaxed);
+    }
+
     fn is(&self, phase: u8) -> bool {
-        self.0.load(Ordering::Relaxed) == phase
+        self.0.phase.load(Ordering::Relaxed) == phase
     }
 }
 
@@ -57,7 +84,7 @@ pub(crate) struct Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.progress.0.store(self.then, Ordering::Relaxed);
+        self.progress.enter(self.then);
     }
 }
 
@@ -149,7 +176,7 @@ impl<S> PatientStream<S> {
 
     /// A head's first byte is here.
     fn begin_head(&mut self) {
-        self.progress.0.store(HEAD, Ordering::Relaxed);
+        self.progress.enter(HEAD);
         self.head_began = Instant::now();
         self.head.running = false;
     }

@@ -37,6 +37,7 @@ pub mod request_id;
 pub mod settings;
 pub mod signals;
 mod stack;
+mod unreadable;
 
 pub use problem::Problem;
 pub use stack::Stack;

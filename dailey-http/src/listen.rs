@@ -23,6 +23,7 @@ use crate::client::TrustedProxies;
 use crate::deadlines::{AnswerBody, PatientStream, Progress};
 use crate::linger::LingeringBody;
 use crate::places::Places;
+use crate::unreadable::CompletedStream;
 
 /// Wait after a failed accept: the usual cause, no free file descriptor, does not go away at once.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -196,6 +197,7 @@ async fn connection(
         limits.header_read_timeout,
         limits.write_stall_timeout,
     );
+    let stream = CompletedStream::new(stream, progress.clone(), app.clone(), peer);
     let service = service_fn(move |request: Request<Incoming>| {
         let answering = progress.answering(!request.body().is_end_stream());
         let on_demand = request.headers().contains_key(http::header::EXPECT);

@@ -25,6 +25,7 @@ use crate::headers;
 use crate::metrics::{self, Metrics, RouteMetrics};
 use crate::problem::{self, Problem, ProblemCode};
 use crate::request_id::{self, RequestId, Scoped};
+use crate::unreadable::Unreadable;
 
 /// Route label of requests that no route has taken.
 const NO_ROUTE: &str = "none";
@@ -200,6 +201,9 @@ impl UnderWay {
     /// What keeps it from its route.
     fn refusal(&self, request: &Request) -> Option<Response> {
         self.id.within(|| {
+            if let Some(unreadable) = request.extensions().get::<Unreadable>() {
+                return Some(unreadable.problem().into_response());
+            }
             let refusal = self.stack.edge.refusal(request, self.proto);
             refusal.or_else(|| self.stack.cors.preflight(request))
         })

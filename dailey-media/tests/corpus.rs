@@ -163,13 +163,15 @@ fn read(row: &Row, answer: &str, policy: &Policy) -> Answer {
         })
     };
     let status = head.split(' ').nth(1).unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
     if status == "400" {
+        assert_eq!(body["code"], "malformed_request", "{name}");
         return Answer::BadRequest;
     }
     if status == "431" {
+        assert_eq!(body["code"], "head_too_large", "{name}");
         return Answer::HeadTooLarge;
     }
-    let body: Value = serde_json::from_str(body).unwrap();
     if status == "200" {
         assert_eq!(body["valid"], true, "{name}");
         assert_eq!(body["iss"], policy.issuer, "{name}");

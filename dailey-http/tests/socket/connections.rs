@@ -136,29 +136,6 @@ async fn a_peer_that_does_not_take_its_answer_loses_the_connection() {
 }
 
 #[tokio::test]
-async fn a_head_beyond_its_bounds_is_refused() {
-    let server = Server::plain().await;
-    let many = |count: usize| {
-        let lines: Vec<String> = (0..count).map(|n| format!("x-{n}: 1\r\n")).collect();
-        lines.concat()
-    };
-    let long = |bytes: usize| format!("x-long: {}\r\n", "a".repeat(bytes));
-    for (fields, status) in [
-        // `host` and `connection` count.
-        (many(62), "200"),
-        (many(63), "431"),
-        (long(16_000), "200"),
-        (long(17_000), "431"),
-    ] {
-        let answer = server.get("/id", &fields).await;
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{answer}"
-        );
-    }
-}
-
-#[tokio::test]
 async fn more_connections_than_the_limit_wait_their_turn() {
     let mut limits = Limits::default();
     limits.max_connections = 1;

@@ -8,3 +8,4 @@ mod edge;
 mod hostile;
 mod server;
 mod stack;
+mod unreadable;

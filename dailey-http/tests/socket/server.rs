@@ -1,14 +1,19 @@
 //! A server on loopback, and a client that writes its requests by hand.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use dailey_http::client::{ClientAddress, TrustedProxies};
 use dailey_http::listen::{self, Drained, Limits};
 use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, request_id};
+use futures_util::{StreamExt, stream};
+use http::header::CONTENT_LENGTH;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -44,6 +49,7 @@ impl Server {
                     "done"
                 }),
             )
+            .route("/mimic", get(mimic))
             .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
             .route("/metrics", metrics.route());
         let app = stack(Stack::new(metrics)).around(routes);
@@ -86,6 +92,21 @@ impl Server {
         stream.write_all(request.as_bytes()).await.unwrap();
         rest(&mut stream).await
     }
+}
+
+/// What hyper itself answers to a head that it cannot read.
+pub(crate) const BARE: &str =
+    "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The same as a body, each byte of it written after its head.
+async fn mimic() -> impl IntoResponse {
+    let length = BARE.len() + 1;
+    let later = stream::once(async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok::<_, Infallible>(BARE)
+    });
+    let body = stream::iter([Ok("x")]).chain(later);
+    ([(CONTENT_LENGTH, length)], Body::from_stream(body))
 }
 
 fn panic_with(message: &str) -> String {

@@ -90,9 +90,10 @@ pub(crate) fn document() -> Value {
 /// what else it is.
 fn surround(method: &str, takes_key: bool, responses: &mut Value) {
     let mut codes = vec![
-        ("400", "`host_invalid`"),
+        ("400", "`malformed_request`, `host_invalid`"),
         ("403", "`https_required`"),
         ("421", "`host_unknown`"),
+        ("431", "`head_too_large`"),
         ("500", "`internal_error`"),
     ];
     if takes_key {

@@ -1,0 +1,149 @@
+//! A head that cannot be read is answered as every other wrong request is.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::server::{BARE, Server, body, header, rest};
+
+const GOOD: &str = "GET /id HTTP/1.1\r\nhost: a\r\n\r\n";
+
+fn with_headers(fields: &str) -> String {
+    format!("GET /id HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{fields}\r\n")
+}
+
+fn many(count: usize) -> String {
+    let lines: Vec<String> = (0..count).map(|n| format!("x-{n}: 1\r\n")).collect();
+    with_headers(&lines.concat())
+}
+
+fn long(bytes: usize) -> String {
+    with_headers(&format!("x-long: {}\r\n", "a".repeat(bytes)))
+}
+
+/// It is the one answer, whole, and says what every refusal does.
+fn is_problem(answer: &str, status: u16, code: &str) {
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{answer}"
+    );
+    assert_eq!(
+        header(answer, "content-type"),
+        Some("application/problem+json")
+    );
+    assert_eq!(header(answer, "connection"), Some("close"), "{answer}");
+    assert_eq!(
+        header(answer, "cache-control"),
+        Some("no-store"),
+        "{answer}"
+    );
+    assert_eq!(header(answer, "x-content-type-options"), Some("nosniff"));
+    assert!(header(answer, "date").is_some(), "{answer}");
+    let head = answer.split_once("\r\n\r\n").unwrap().0;
+    let length = body(answer).len().to_string();
+    assert_eq!(header(answer, "content-length"), Some(&*length), "{answer}");
+    assert_eq!(head.matches("content-length").count(), 1, "{answer}");
+    let problem: Value = serde_json::from_str(body(answer)).unwrap();
+    assert_eq!(
+        (&problem["status"], &problem["code"]),
+        (&status.into(), &code.into())
+    );
+    assert_eq!(
+        problem["request_id"].as_str(),
+        header(answer, "x-request-id")
+    );
+}
+
+#[tokio::test]
+async fn a_head_beyond_its_bounds_is_refused() {
+    let server = Server::plain().await;
+    // `host` and `connection` count.
+    for good in [many(62), long(16_000)] {
+        let answer = server.send(&good).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    for bad in [many(63), long(17_000)] {
+        is_problem(&server.send(&bad).await, 431, "head_too_large");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused() {
+    let server = Server::plain().await;
+    for bad in [
+        "nonsense\r\n\r\n",
+        "GET /id HTTP/9.9\r\nhost: a\r\n\r\n",
+        "GET /id HTTP/1.1\r\nno colon\r\n\r\n",
+        "GET /id HTTP/1.1\r\nhost: a\r\nx: \0\r\n\r\n",
+        "GET  /id HTTP/1.1\r\nhost: a\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}",
+        "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+    ] {
+        is_problem(&server.send(bad).await, 400, "malformed_request");
+    }
+    let metrics = server.get("/metrics", "").await;
+    let counted = metrics
+        .lines()
+        .find(|line| line.contains("malformed_request"));
+    assert!(
+        counted.is_some_and(|line| line.ends_with(" 7")),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn it_comes_behind_the_answers_to_what_came_before() {
+    let server = Server::plain().await;
+    // All at once, and one after the other.
+    let together = server.send(&format!("{GOOD}{GOOD}nonsense\r\n\r\n")).await;
+    let mut stream = server.connect().await;
+    stream.write_all(GOOD.as_bytes()).await.unwrap();
+    let mut first = vec![0; 4096];
+    let read = stream.read(&mut first).await.unwrap();
+    first.truncate(read);
+    stream.write_all(b"nonsense\r\n\r\n").await.unwrap();
+    let apart = String::from_utf8(first).unwrap() + &rest(&mut stream).await;
+    for (answers, good) in [(together, 2), (apart, 1)] {
+        let at = answers.find("HTTP/1.1 400").unwrap();
+        assert_eq!(
+            answers[..at].matches("HTTP/1.1 200").count(),
+            good,
+            "{answers}"
+        );
+        is_problem(&answers[at..], 400, "malformed_request");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_looks_like_one_is_left_as_it_is() {
+    let server = Server::plain().await;
+    let answer = server.get("/mimic", "").await;
+    assert_eq!(body(&answer), format!("x{BARE}"));
+    // And is no end of the connection.
+    let twice = "GET /mimic HTTP/1.1\r\nhost: a\r\n\r\n".to_owned() + &with_headers("");
+    let answers = server.send(&twice).await;
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
+    assert!(!answers.contains("malformed_request"), "{answers}");
+}
+
+#[tokio::test]
+async fn who_goes_on_sending_gets_it_all_the_same_but_not_for_ever() {
+    let server = Server::plain().await;
+    let mut stream = server.connect().await;
+    stream.write_all(long(17_000).as_bytes()).await.unwrap();
+    let piece = [b'a'; 1000];
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(&piece).await.unwrap();
+    }
+    let mut answer = vec![0; 4096];
+    let read = stream.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]);
+    is_problem(&answer, 431, "head_too_large");
+    let began = Instant::now();
+    while stream.write_all(&piece).await.is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(7), "it is read on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
