@@ -1,24 +1,19 @@
 //! Small request bodies: of the declared type, bounded in size and time, understood as a whole or
 //! refused.
 
-use std::time::Duration;
-
 use axum::body::{Body, Bytes};
-use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 
+use crate::pace::{Ended, Paced};
 use crate::problem::Problem;
-
-/// How long a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// It has more than this many bytes.
     TooLarge(usize),
-    /// It did not arrive within 10 seconds.
+    /// It came more slowly than [`Paced`] allows.
     TooSlow,
     /// It ended before it was complete.
     Broken,
@@ -29,13 +24,15 @@ pub enum BodyError {
 /// # Errors
 /// [`BodyError`], which becomes the fitting [`Problem`].
 pub async fn read(body: Body, limit_bytes: usize) -> Result<Bytes, BodyError> {
-    let body = Limited::new(body, limit_bytes).collect();
-    match tokio::time::timeout(BODY_DEADLINE, body).await {
-        Err(_) => Err(BodyError::TooSlow),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge(limit_bytes)),
-        Ok(Err(_)) => Err(BodyError::Broken),
+    let mut body = Paced::new(body);
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.next().await? {
+        if body.came() > limit_bytes as u64 {
+            return Err(BodyError::TooLarge(limit_bytes));
+        }
+        bytes.extend_from_slice(&piece);
     }
+    Ok(bytes.into())
 }
 
 /// Whether the one `Content-Type` is this one, whatever its parameters.
@@ -53,6 +50,15 @@ pub fn is_content_type(headers: &HeaderMap, wanted: &str) -> bool {
     essence.trim().eq_ignore_ascii_case(wanted)
 }
 
+impl From<Ended> for BodyError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Broken => Self::Broken,
+            Ended::TooSlow => Self::TooSlow,
+        }
+    }
+}
+
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
@@ -60,8 +66,9 @@ impl From<BodyError> for Problem {
             BodyError::TooSlow => Self::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "body_too_slow",
-                "the body did not arrive within 10 seconds",
-            ),
+                "the body came too slowly: send it again on a better connection",
+            )
+            .header(header::CONNECTION, HeaderValue::from_static("close")),
             BodyError::Broken => Self::new(
                 StatusCode::BAD_REQUEST,
                 "body_incomplete",

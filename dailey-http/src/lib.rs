@@ -6,6 +6,7 @@
 //! | [`listen`] | bind, accept with limits, drain |
 //! | [`signals`] | SIGTERM, SIGINT, SIGHUP as futures |
 //! | [`body`] | small bodies and JSON, bounded and understood as a whole |
+//! | [`pace`] | how fast a body must come |
 //! | [`problem`] | errors as `application/problem+json` (RFC 9457) |
 //! | [`request_id`] | one id for each request, in every response, problem and log line |
 //! | [`client`] | who is at the other end: trusted proxies, client address, direct loopback |
@@ -31,6 +32,7 @@ mod linger;
 pub mod listen;
 pub mod logs;
 pub mod metrics;
+pub mod pace;
 mod places;
 pub mod problem;
 pub mod request_id;

@@ -32,7 +32,6 @@ mod link_base;
 mod link_secret;
 mod metrics;
 mod multipart;
-mod pace;
 mod preconditions;
 pub mod preflight;
 mod pseudonym;

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
+use dailey_http::pace::{Ended, Paced};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use http_body::Body as _;
 
@@ -15,7 +16,6 @@ use crate::audit::Via;
 use crate::changes::Room;
 use crate::description::Description;
 use crate::digest::{self, REPR_DIGEST};
-use crate::pace::{Ended, Paced};
 use crate::preconditions::Preconditions;
 use crate::storage::{
     Commit, Committed, Location, Object, Replaced, Target, Tried, Upload, try_conditions,

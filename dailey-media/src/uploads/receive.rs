@@ -5,6 +5,7 @@ use std::io;
 
 use axum::body::Body;
 use bytes::BytesMut;
+use dailey_http::pace::{Ended, Paced};
 use http_body::Body as _;
 
 use super::checksum::Checks;
@@ -12,7 +13,6 @@ use super::digest::RunningDigest;
 use super::state::Stage;
 use super::turns::Turn;
 use super::{Upload, UploadError, Uploads};
-use crate::pace::{Ended, Paced};
 use crate::storage::{Object, Received, StorageError, Target};
 use crate::upload_slots::Slot;
 

@@ -122,17 +122,19 @@ async fn a_pause_a_slow_stream_and_a_slow_json_body_are_given_up_each_in_its_tim
     let scene = Scene::new().await;
     let byte = || Bytes::from_static(b"x");
     let put = ("PUT", "/api/media/a");
+    let copy = ("POST", "/api/media-ops/copy");
     // What each of them is: seconds before each piece, and when it is given up.
-    let silent = vec![(0, byte())];
-    let drip = (0..).map(|_| (20, byte())).take(100).collect();
+    let silent = || vec![(0, byte())];
+    let drip = || (0..).map(|_| (20, byte())).take(100).collect();
     // Twice as slow as a body may be, once it is longer than a minute.
     let half = Bytes::from(vec![b'x'; 320 * 1024]);
     let steady = (0..).map(|_| (10, half.clone())).take(100).collect();
     for ((method, path), pieces, from, to) in [
-        (put, silent, 30, 31),
-        (put, drip, 60, 81),
+        (put, silent(), 30, 31),
+        (put, drip(), 60, 81),
         (put, steady, 60, 81),
-        (("POST", "/api/media-ops/copy"), vec![(0, byte())], 10, 11),
+        (copy, silent(), 30, 31),
+        (copy, drip(), 60, 81),
     ] {
         let pieces: Vec<(u64, Bytes)> = pieces;
         let (status, code, took) = scene.send(method, path, pieces).await;

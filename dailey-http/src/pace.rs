@@ -1,10 +1,10 @@
-//! How fast a large body must come: a client may be slow, but not hold its place for ever.
+//! How fast a body must come: a client may be slow, but not hold its place for ever.
 
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http_body::Frame;
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use tokio::time::{Instant, timeout};
 
 /// Longest pause between two pieces of a body.
@@ -16,8 +16,10 @@ const LEAST_TIME: Duration = Duration::from_secs(60);
 /// A longer one must come at least this fast, on average.
 const LEAST_BYTES_PER_SECOND: u64 = 64 * 1024;
 
-/// A body that is watched.
-pub(crate) struct Paced {
+/// A body that is watched: at most 30 s between two pieces, and after a minute at least 64 KiB a second on
+/// average.
+#[derive(Debug)]
+pub struct Paced {
     body: Body,
     started: Instant,
     came: u64,
@@ -25,7 +27,7 @@ pub(crate) struct Paced {
 
 /// Why there is no next piece, though the body has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// It ended too early.
     Broken,
     /// It comes too slowly.
@@ -33,7 +35,8 @@ pub(crate) enum Ended {
 }
 
 impl Paced {
-    pub(crate) fn new(body: Body) -> Self {
+    /// Its time begins now.
+    pub fn new(body: Body) -> Self {
         Self {
             body,
             started: Instant::now(),
@@ -42,7 +45,10 @@ impl Paced {
     }
 
     /// The next piece; `None` at the end. Nothing is lost when it is dropped.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Ended> {
+    ///
+    /// # Errors
+    /// [`Ended`]; there is nothing more to ask for then.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Ended> {
         loop {
             let frame = match timeout(MAX_PAUSE, self.body.frame()).await {
                 Ok(None) => return Ok(None),
@@ -63,7 +69,7 @@ impl Paced {
     }
 
     /// How many bytes have come.
-    pub(crate) fn came(&self) -> u64 {
+    pub fn came(&self) -> u64 {
         self.came
     }
 }
