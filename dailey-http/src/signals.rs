@@ -4,21 +4,33 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Completes at the first SIGTERM or SIGINT after it was made.
-///
-/// Listening starts with the call, not with the first poll, so that no signal is missed between.
+/// SIGTERMs and SIGINTs from now on: listening starts with the call, so that none is missed before the first
+/// is waited for.
 ///
 /// # Errors
 /// The handler cannot be installed.
-pub fn terminate() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "asked to stop"),
-            _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "asked to stop"),
-        }
+pub fn terminations() -> io::Result<Terminations> {
+    Ok(Terminations {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
     })
+}
+
+/// SIGTERMs and SIGINTs as they come; several of one kind between two reads count as one.
+#[derive(Debug)]
+pub struct Terminations {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Terminations {
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!(signal = "SIGTERM", "asked to stop"),
+            _ = self.interrupt.recv() => tracing::info!(signal = "SIGINT", "asked to stop"),
+        }
+    }
 }
 
 /// SIGHUPs from now on. Without it, the signal's default action ends the process.

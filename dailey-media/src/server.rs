@@ -29,8 +29,7 @@ use crate::storage::{self, OpenError, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
 use crate::uploads::{AllUploads, Uploads, sweep_for_ever};
 
-/// In production, between the health check turning and the end of listening: as long as a proxy
-/// may take to look.
+/// Between the health check turning and the end of listening: as long as a proxy may take to look.
 const LAME_DUCK: Duration = Duration::from_secs(5);
 
 /// Tokens that were verified lately and need not be again for a minute: a page's many requests bear
@@ -99,14 +98,15 @@ pub enum StartError {
     Signals(std::io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT. SIGHUP fetches the key set at once.
+/// Serves until SIGTERM or SIGINT, and 5 s more, which in development a second signal ends. SIGHUP fetches the
+/// key set at once.
 ///
 /// Core need not be up: until there are keys, tokens are answered with 503 and `/health` says so.
 ///
 /// # Errors
 /// [`StartError`], before anything is listened to.
 pub async fn run(settings: &Settings) -> Result<(), StartError> {
-    let terminated = signals::terminate().map_err(StartError::Signals)?;
+    let mut terminations = signals::terminations().map_err(StartError::Signals)?;
     let mut hangups = signals::hangups().map_err(StartError::Signals)?;
     // First of all, so that whoever forgot to stop the old one reads that.
     let listener = listen::bind(settings.address).await?;
@@ -123,10 +123,18 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
     let environment = settings.environment();
     tracing::info!(address = %settings.address, %environment, "listening");
     let shutdown = async {
-        terminated.await;
+        terminations.next().await;
         draining.begin();
-        if environment == Environment::Production {
-            tokio::time::sleep(LAME_DUCK).await;
+        let told = tokio::time::sleep(LAME_DUCK);
+        match environment {
+            Environment::Production => told.await,
+            Environment::Development => {
+                tracing::info!("ends in 5 s, or at once when it is asked again");
+                tokio::select! {
+                    () = told => {}
+                    () = terminations.next() => {}
+                }
+            }
         }
     };
     let refreshing = async {

@@ -42,8 +42,8 @@ function program(name, script, args, env, rest) {
     min_uptime: "5s",
     max_restarts: 10,
     exp_backoff_restart_delay: 200,
-    // They end in order on SIGINT, which pm2 sends (and on SIGTERM, with PM2_KILL_SIGNAL): 5 s for the proxy to
-    // notice, 25 s for requests under way.
+    // They end in order on SIGINT, which pm2 sends (and on SIGTERM, with PM2_KILL_SIGNAL): DMAPI gives the proxy 5 s
+    // to notice, both have 25 s for requests under way.
     kill_timeout: 35_000,
     env: { NODE_ENV: "production", DAILEY_ENV: "production", ...env },
     ...rest,

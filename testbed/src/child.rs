@@ -140,10 +140,26 @@ impl Child {
 
     /// Asks it to end with SIGTERM, waits up to `grace`, then kills it.
     pub fn stop(&mut self, grace: Duration) -> io::Result<ExitStatus> {
+        self.ask_to_end([Signal::Terminate], grace)
+    }
+
+    /// As [`stop`](Self::stop), asking twice: a service in development then does not wait for proxies to notice.
+    pub fn stop_at_once(&mut self, grace: Duration) -> io::Result<ExitStatus> {
+        // Two of one kind may count as one.
+        self.ask_to_end([Signal::Terminate, Signal::Interrupt], grace)
+    }
+
+    fn ask_to_end(
+        &mut self,
+        signals: impl IntoIterator<Item = Signal>,
+        grace: Duration,
+    ) -> io::Result<ExitStatus> {
         if let Some(status) = self.exited() {
             return Ok(status);
         }
-        self.signal(Signal::Terminate)?;
+        for signal in signals {
+            self.signal(signal)?;
+        }
         let deadline = Instant::now() + grace;
         loop {
             if let Some(status) = self.exited() {

@@ -163,7 +163,7 @@ async fn everything_that_was_acknowledged_before_a_kill_is_in_the_log() {
         for writer in writers {
             writer.await.unwrap();
         }
-        service.child.stop(Duration::from_secs(20)).unwrap();
+        service.child.stop_at_once(Duration::from_secs(20)).unwrap();
         service.restart();
         let (verdict, status) = verify(&service.audit_log(), &[]);
         assert_eq!(status, 0, "{verdict}");
@@ -180,7 +180,7 @@ async fn a_torn_line_is_closed_at_the_next_start_and_the_chain_goes_on() {
     let mut service = Service::audited().await;
     service.put("a", b"x").await;
     service.child.signal(Signal::Kill).unwrap();
-    service.child.stop(Duration::from_secs(20)).unwrap();
+    service.child.stop_at_once(Duration::from_secs(20)).unwrap();
     let log = service.audit_log();
     let whole = std::fs::read_to_string(&log).unwrap();
     std::fs::write(&log, format!("{whole}{}", &whole[..40])).unwrap();

@@ -118,8 +118,38 @@ async fn without_an_issuer_it_starts_and_says_that_it_cannot_tell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asked_to_stop_it_ends_with_success() {
+async fn asked_to_stop_it_says_so_before_it_stops_listening() {
     let mut service = Service::start().await;
-    let status = service.child.stop(Duration::from_secs(20)).unwrap();
+    let asked = Instant::now();
+    service.child.signal(Signal::Terminate).unwrap();
+    let told = loop {
+        let health = service.bare(Method::GET, "/health").send().await.unwrap();
+        if health.status() == 503 {
+            break json(health).await;
+        }
+        assert!(asked.elapsed() < Duration::from_secs(4), "still well");
+    };
+    assert_eq!(told["checks"]["process"], "draining");
+    let live = service.bare(Method::GET, "/health/live").send().await;
+    assert_eq!(live.unwrap().status(), 200);
+    let ended = loop {
+        if let Some(status) = service.child.exited() {
+            break status;
+        }
+        assert!(asked.elapsed() < Duration::from_secs(30), "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(ended.success(), "{}", service.child.log_tail(20));
+    let took = asked.elapsed();
+    assert!(took >= Duration::from_secs(5), "it took {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_twice_it_does_not_wait_in_development() {
+    let mut service = Service::start().await;
+    let asked = Instant::now();
+    let status = service.child.stop_at_once(Duration::from_secs(20)).unwrap();
     assert!(status.success(), "{}", service.child.log_tail(20));
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(4), "it took {took:?}");
 }

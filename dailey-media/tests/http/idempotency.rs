@@ -82,7 +82,7 @@ async fn the_first_answer_is_given_again_and_nothing_is_done_twice() {
     for restarted in [false, true] {
         if restarted {
             service.child.signal(testbed::Signal::Kill).unwrap();
-            service.child.stop(Duration::from_secs(20)).unwrap();
+            service.child.stop_at_once(Duration::from_secs(20)).unwrap();
             service.restart();
         }
         for (number, (operation, wanted, status)) in operations.iter().enumerate() {

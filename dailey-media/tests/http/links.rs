@@ -182,7 +182,7 @@ async fn links_outlive_a_restart() {
     let mut service = Service::start().await;
     service.put("a", b"x").await;
     let get = url(&service, &json!({ "key": "a", "method": "GET" })).await;
-    service.child.stop(Duration::from_secs(20)).unwrap();
+    service.child.stop_at_once(Duration::from_secs(20)).unwrap();
     service.restart();
     assert_eq!(follow(&service, Method::GET, &get).await.status(), 200);
 }

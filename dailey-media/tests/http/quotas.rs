@@ -267,7 +267,7 @@ async fn a_subject_has_so_many_objects_however_small_they_are() {
     let other = service.token().claim("sub", "user-2");
     assert_eq!(put(&service, &other, "a", 0).await.status(), 201);
     service.child.signal(Signal::Kill).unwrap();
-    service.child.stop(Duration::from_secs(20)).unwrap();
+    service.child.stop_at_once(Duration::from_secs(20)).unwrap();
     service.restart();
     refusal(put(&service, &service.token(), "d", 0).await).await;
     let gone = service.request(Method::DELETE, "/api/media/c").send().await;
@@ -288,7 +288,7 @@ async fn what_is_stored_is_known_after_a_kill() {
         .unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     service.child.signal(Signal::Kill).unwrap();
-    service.child.stop(Duration::from_secs(20)).unwrap();
+    service.child.stop_at_once(Duration::from_secs(20)).unwrap();
     service.restart();
     refusal(put(&service, &service.token(), "c", 401).await).await;
     assert_eq!(store(&service, "c", 400).await, 201);

@@ -57,7 +57,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             // Its last lines may come behind its last answers.
-            let _ = self.child.stop(LAST_LINES);
+            let _ = self.child.stop_at_once(LAST_LINES);
             self.bear_witness();
         }
     }
@@ -250,7 +250,7 @@ impl Service {
 
     fn start_again(&mut self, environment: &[(&'static str, String)]) {
         // One that was killed in the middle of a write has its port and its folder a little longer.
-        self.child.stop(START).unwrap();
+        self.child.stop_at_once(START).unwrap();
         self.bear_witness();
         self.child = start(
             command(self.folder.path(), self.port),

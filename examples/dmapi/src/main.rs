@@ -158,12 +158,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         storage: LocalStorage::open("data")?,
         audience: app_id.clone(),
     };
-    let terminated = signals::terminate()?;
+    let mut terminations = signals::terminations()?;
     let address = (settings::bind(lookup)?, settings::port(lookup, 4100)?).into();
     let listener = listen::bind(address).await?;
     tracing::info!(%address, "listening");
     let metrics = Metrics::new();
     let routes = Stack::new(metrics.clone()).around(routes(app, &metrics));
-    listen::serve(listener, routes, listen::Limits::default(), terminated).await;
+    listen::serve(
+        listener,
+        routes,
+        listen::Limits::default(),
+        terminations.next(),
+    )
+    .await;
     Ok(())
 }

@@ -183,7 +183,7 @@ impl Service {
         self.watch.remove(&self.child);
         let mut child = self.child.borrow_mut();
         let status = child
-            .stop(STOP_GRACE)
+            .stop_at_once(STOP_GRACE)
             .map_err(|error| failed(format!("cannot stop {}", child.name()), error))?;
         if status.success() {
             return Ok(());

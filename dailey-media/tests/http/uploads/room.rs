@@ -27,7 +27,7 @@ async fn end(service: &Service, path: &str) {
 
 fn crash(service: &mut Service) {
     service.child.signal(Signal::Kill).unwrap();
-    service.child.stop(Duration::from_secs(20)).unwrap();
+    service.child.stop_at_once(Duration::from_secs(20)).unwrap();
     service.restart();
 }
 

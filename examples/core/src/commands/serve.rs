@@ -54,7 +54,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     };
     let live = Live::load(&settings, core_app_id).map_err(Failure)?;
     // Before anything is answered, so that no signal meets its default action.
-    let terminate = signals::terminate()?;
+    let mut terminations = signals::terminations()?;
     let hangups = signals::hangups()?;
     let listener = listen::bind(settings.listen).await?;
     tracing::info!(
@@ -77,7 +77,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         tokio::join!(reload_on_hangup(&core, settings, hangups), sweep(&core));
     };
     tokio::select! {
-        drained = listen::serve(listener, app, limits, terminate) => {
+        drained = listen::serve(listener, app, limits, terminations.next()) => {
             tracing::info!(?drained, "stopped");
         }
         () = chores => {}
