@@ -1,16 +1,17 @@
 //! Core: its health, its keys, its clock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use dailey_auth::{Environment, KeySetEvent, Observer, SkipReason, Verifier};
+use dailey_auth::{Environment, FetchError, KeySetEvent, Observer, SkipReason, Verifier};
 use http::StatusCode;
 use http::header::{AGE, DATE};
 use reqwest::redirect;
 use url::Url;
 
 use super::aim::Aim;
-use super::{Outcome, failed, see_config};
+use super::{Check, Outcome, Status, failed, see_config};
 
 /// How far Core's clock and ours may differ: the verifier's leeway.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
@@ -81,6 +82,21 @@ pub(super) async fn health(aim: &Aim) -> Outcome {
     }
 }
 
+/// Where Core does not answer at all, the first check that sees it says so, and the others look there.
+pub(super) fn tell_once(aim: &Aim, health: &Check, jwks: &mut Check, clock: &mut Check) {
+    const AWAY: &str = "it cannot be tried: Core does not answer";
+    let is_one_place = matches!((&aim.base, &aim.jwks), (Some(base), Some(jwks)) if base.origin() == jwks.origin());
+    let is_ill = health.status() == Status::Failed;
+    if clock.is_unanswered() && is_ill {
+        clock.look_elsewhere(AWAY, "mend what `core_health` names");
+    } else if clock.is_unanswered() && jwks.is_unanswered() {
+        clock.look_elsewhere(AWAY, "mend what `core_jwks` names");
+    }
+    if jwks.is_unanswered() && is_ill && is_one_place {
+        jwks.look_elsewhere(AWAY, "mend what `core_health` names");
+    }
+}
+
 /// `core_jwks`: fetched and judged as the running service will, by the verifier itself.
 pub(super) async fn jwks(aim: &Aim) -> Outcome {
     let Some(address) = &aim.jwks else {
@@ -116,22 +132,28 @@ pub(super) async fn jwks(aim: &Aim) -> Outcome {
             "take that key out of use at once (dailey-core keys generate, publish, activate, retire --now)",
         );
     }
-    match fetched {
-        Err(_) => failed(
-            "the key set: no answer in time",
-            "see that CORE_JWKS_URL is reached from here, and answers quickly",
-        ),
-        Ok(Ok(())) => {
+    let told = match fetched {
+        Ok(told) => told,
+        Err(_) => Err(FetchError::Timeout),
+    };
+    match told {
+        Ok(()) => {
             let health = verifier.health();
             let mut kids = health.keys.iter().map(|key| key.kid.as_str());
             let named: Vec<&str> = kids.by_ref().take(MAX_NAMED_KEYS).collect();
             let more = if kids.next().is_some() { ", …" } else { "" };
             Outcome::Proven(format!("usable keys: {}{more}", named.join(", ")))
         }
-        Ok(Err(error)) => failed(
-            format!("the key set cannot be used: {error}"),
-            "see `dailey-auth jwks inspect` on CORE_JWKS_URL (default: DAILEY_CORE_URL or JWT_ISSUER, and /.well-known/jwks.json)",
-        ),
+        Err(error) => {
+            let detail = format!("the key set cannot be used: {error}");
+            let hint = "see `dailey-auth jwks inspect` on CORE_JWKS_URL (default: DAILEY_CORE_URL or JWT_ISSUER, and /.well-known/jwks.json)";
+            match error {
+                FetchError::Connection | FetchError::Timeout | FetchError::Status(500..) => {
+                    Outcome::Unanswered { detail, hint }
+                }
+                _ => failed(detail, hint),
+            }
+        }
     }
 }
 
@@ -168,8 +190,10 @@ pub(super) async fn clock(aim: &Aim) -> Outcome {
     if jwks.is_none() && health.is_none() {
         return see_config();
     }
-    let date = |url: Option<Url>| async move {
+    let answered = AtomicBool::new(false);
+    let date = async |url: Option<Url>| {
         let answer = get(aim.environment, url?).await.ok()?;
+        answered.store(true, Ordering::Relaxed);
         let said = answer.headers().get(DATE)?.to_str().ok()?;
         let said = httpdate::parse_http_date(said).ok()?;
         // RFC 9111 section 5.1: a cache in between keeps the Date and says how old it is.
@@ -188,10 +212,14 @@ pub(super) async fn clock(aim: &Aim) -> Outcome {
         else => None,
     };
     let Some((theirs, ours)) = first else {
-        return failed(
-            "Core says no time: none of its answers has a Date",
-            "see that Core is reached from here; a proxy in between must leave Date in place",
-        );
+        let detail = "Core says no time: none of its answers has a Date".to_owned();
+        let hint =
+            "see that Core is reached from here; a proxy in between must leave Date in place";
+        return if answered.load(Ordering::Relaxed) {
+            failed(detail, hint)
+        } else {
+            Outcome::Unanswered { detail, hint }
+        };
     };
     let difference = ours
         .duration_since(theirs)

@@ -46,6 +46,8 @@ enum Outcome {
     Proven(String),
     /// It does not: what is wrong and what to do.
     Failed { detail: String, hint: &'static str },
+    /// Nobody answered who could be judged. Likewise, unless another check has told why.
+    Unanswered { detail: String, hint: &'static str },
     /// It was not tried, and why not.
     Skipped(&'static str),
 }
@@ -85,7 +87,8 @@ pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
         },
         check("frontend_env", frontend_env::file(&draft)),
     );
-    let (config, port, health, jwks, clock, (storage, conditions), frontend) = checks;
+    let (config, port, health, mut jwks, mut clock, (storage, conditions), frontend) = checks;
+    core::tell_once(&aim, &health, &mut jwks, &mut clock);
     let checks = [
         config, port, health, jwks, clock, storage, conditions, frontend,
     ];

@@ -25,6 +25,8 @@ pub struct Check {
     detail: String,
     hint: Option<&'static str>,
     ms: u64,
+    #[serde(skip)]
+    unanswered: bool,
 }
 
 /// The word for it.
@@ -41,9 +43,12 @@ pub enum Status {
 
 impl Check {
     pub(super) fn new(name: &'static str, outcome: Outcome, took: Duration) -> Self {
+        let unanswered = matches!(outcome, Outcome::Unanswered { .. });
         let (status, detail, hint) = match outcome {
             Outcome::Proven(detail) => (Status::Ok, detail, None),
-            Outcome::Failed { detail, hint } => (Status::Failed, detail, Some(hint)),
+            Outcome::Failed { detail, hint } | Outcome::Unanswered { detail, hint } => {
+                (Status::Failed, detail, Some(hint))
+            }
             Outcome::Skipped(reason) => (Status::Skipped, reason.to_owned(), None),
         };
         Self {
@@ -52,7 +57,19 @@ impl Check {
             detail,
             hint,
             ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            unanswered,
         }
+    }
+
+    /// Whether nobody answered who could be judged.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.unanswered
+    }
+
+    /// Why it could not be tried, and which check to look at instead.
+    pub(super) fn look_elsewhere(&mut self, why: &str, hint: &'static str) {
+        self.detail = why.into();
+        self.hint = Some(hint);
     }
 
     /// Its name: a contract.

@@ -98,7 +98,7 @@ async fn a_broken_key_set_is_named() {
     };
     let html = || Answer::Says(200, "text/html", "<html>".into());
     for (answer, said) in [
-        (Answer::Stalls, "no answer in time"),
+        (Answer::Stalls, "took too long"),
         (Answer::HangsUp, "could not be reached"),
         (html(), "content type"),
         (text("<html>"), "key set"),
@@ -179,14 +179,43 @@ async fn a_pipe_that_nobody_writes_to_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn a_core_that_is_away_altogether_is_named_by_all_that_need_it() {
+async fn a_core_that_is_away_altogether_is_named_once() {
+    let bad_gateway = || Answer::Says(502, "text/html", "<html>".into());
+    for answer in [bad_gateway(), Answer::HangsUp, Answer::Stalls] {
+        names("core_health", "/health", |ground| {
+            ground.core.health(answer.clone());
+            ground.core.jwks(answer);
+        })
+        .await;
+    }
+    // What answers is not kept back.
     let report = broken(|ground| {
         ground.core.health(Answer::HangsUp);
-        ground.core.jwks(Answer::HangsUp);
+        ground.core.jwks(text(r#"{"keys":[]}"#));
     })
     .await;
-    let failed = with_status(&report, "failed");
-    assert_eq!(failed, ["core_health", "core_jwks", "clock"], "{report:#}");
+    assert_eq!(causes(&report), ["core_health", "core_jwks"], "{report:#}");
+    // Nor is what is away at another place.
+    let report = broken(|ground| {
+        let port = testbed::free_port().unwrap();
+        ground.core.health(Answer::HangsUp);
+        ground.set("JWT_ISSUER", format!("https://localhost:{port}"));
+        ground.set("CORE_JWKS_URL", format!("https://localhost:{port}/jwks"));
+    })
+    .await;
+    assert_eq!(causes(&report), ["core_health", "core_jwks"], "{report:#}");
+}
+
+#[tokio::test]
+async fn where_only_the_key_set_is_known_it_is_named_by_that() {
+    let mut ground = Ground::new().await;
+    ground.set("DAILEY_ENV", "development");
+    ground.set("PORT", testbed::free_port().unwrap().to_string());
+    ground.unset("DAILEY_CORE_URL");
+    ground.core.jwks(Answer::HangsUp);
+    let (report, status) = ground.preflight(&[]).await;
+    assert_eq!(status, Some(1), "{report:#}");
+    assert_eq!(causes(&report), ["core_jwks"], "{report:#}");
 }
 
 #[tokio::test]
