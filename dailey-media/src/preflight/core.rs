@@ -82,11 +82,11 @@ pub(super) async fn health(aim: &Aim) -> Outcome {
     }
 }
 
-/// Where Core does not answer at all, the first check that sees it says so, and the others look there.
+/// Where Core is away or ill altogether, one check says so, and the others look there.
 pub(super) fn tell_once(aim: &Aim, health: &Check, jwks: &mut Check, clock: &mut Check) {
-    const AWAY: &str = "it cannot be tried: Core does not answer";
+    const AWAY: &str = "it cannot be tried: Core is not well";
     let is_one_place = matches!((&aim.base, &aim.jwks), (Some(base), Some(jwks)) if base.origin() == jwks.origin());
-    let is_ill = health.status() == Status::Failed;
+    let is_ill = aim.base.is_some() && health.status() == Status::Failed;
     if clock.is_unanswered() && is_ill {
         clock.look_elsewhere(AWAY, "mend what `core_health` names");
     } else if clock.is_unanswered() && jwks.is_unanswered() {
