@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ struct State {
     phase: AtomicU8,
     /// Whether bytes of an answer may still be waiting to be written.
     is_delivering: AtomicBool,
+    /// How many answers have begun.
+    begun: AtomicU64,
 }
 
 /// A request's head is awaited: the first one from the start, a later one from its first byte.
@@ -41,6 +43,7 @@ impl Progress {
         Self(Arc::new(State {
             phase: AtomicU8::new(HEAD),
             is_delivering: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
         }))
     }
 
@@ -50,6 +53,7 @@ impl Progress {
         self.0.is_delivering.store(true, Ordering::Relaxed);
         Answering {
             progress: self.clone(),
+            number: self.0.begun.fetch_add(1, Ordering::Relaxed) + 1,
             then: if has_body { IDLE } else { IDLE_AFTER_HEAD },
         }
     }
@@ -66,6 +70,11 @@ impl Progress {
         !self.is(ANSWER) && !self.0.is_delivering.load(Ordering::Relaxed)
     }
 
+    /// Whether the next byte that comes is the first one of a head.
+    pub(crate) fn is_before_head(&self) -> bool {
+        self.is(IDLE) || self.is(IDLE_AFTER_HEAD)
+    }
+
     fn enter(&self, phase: u8) {
         self.0.phase.store(phase, Ordering::Relaxed);
     }
@@ -79,12 +88,16 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct Answering {
     progress: Progress,
+    number: u64,
     then: u8,
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.progress.enter(self.then);
+        // hyper may keep the end of a body while it is at the next request.
+        if self.progress.0.begun.load(Ordering::Relaxed) == self.number {
+            self.progress.enter(self.then);
+        }
     }
 }
 
@@ -218,7 +231,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for PatientStream<S> {
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         if polled.is_ready() {
             this.note(&buffer.filled()[before..]);
-            if this.progress.is(IDLE) || this.progress.is(IDLE_AFTER_HEAD) {
+            if this.progress.is_before_head() {
                 this.begin_head();
             }
             return polled;

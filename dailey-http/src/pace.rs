@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 /// Longest pause between two pieces of a body.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
@@ -50,7 +50,10 @@ impl Paced {
     /// [`Ended`]; there is nothing more to ask for then.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Ended> {
         loop {
-            let frame = match timeout(MAX_PAUSE, self.body.frame()).await {
+            let by_size = Duration::from_secs(self.came / LEAST_BYTES_PER_SECOND);
+            let end = self.started + LEAST_TIME.max(by_size);
+            let end = end.min(Instant::now() + MAX_PAUSE);
+            let frame = match timeout_at(end, self.body.frame()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(_))) => return Err(Ended::Broken),
@@ -59,10 +62,6 @@ impl Paced {
             // Trailers say nothing that is kept.
             if let Ok(bytes) = Frame::into_data(frame) {
                 self.came += bytes.len() as u64;
-                let by_size = Duration::from_secs(self.came / LEAST_BYTES_PER_SECOND);
-                if self.started.elapsed() > LEAST_TIME.max(by_size) {
-                    return Err(Ended::TooSlow);
-                }
                 return Ok(Some(bytes));
             }
         }

@@ -44,7 +44,7 @@ impl Unreadable {
     /// What it is answered.
     pub(crate) fn problem(self) -> Problem {
         let (code, detail) = match self.0 {
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => (
                 "head_too_large",
                 "the request's line and headers are more, or longer, than are read here: send fewer or shorter ones",
             ),
@@ -63,6 +63,9 @@ pub(crate) struct CompletedStream<S> {
     progress: Progress,
     app: Router,
     peer: SocketAddr,
+    /// Whether the head that is awaited began as one of HEAD, whose answer has no body.
+    is_head: bool,
+    is_new: bool,
     own: Own,
     linger: Option<Linger>,
 }
@@ -87,6 +90,8 @@ impl<S> CompletedStream<S> {
             progress,
             app,
             peer,
+            is_head: false,
+            is_new: true,
             own: Own::None,
             linger: None,
         }
@@ -108,8 +113,9 @@ impl<S> CompletedStream<S> {
         request.extensions_mut().insert(Unreadable(status));
         let answer = self.app.clone().oneshot(request);
         let bare = Bytes::copy_from_slice(bytes);
+        let is_head = self.is_head;
         self.own = Own::Completing(Box::pin(async move {
-            let completed = completed(&bare, status, answer).await;
+            let completed = completed(&bare, status, is_head, answer).await;
             completed.unwrap_or(bare)
         }));
         true
@@ -121,9 +127,14 @@ fn status_of(bytes: &[u8]) -> Option<StatusCode> {
     if bytes.len() > MAX_BYTES || !bytes.ends_with(b"\r\n\r\n") {
         return None;
     }
-    let status = bytes.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
-    let status = StatusCode::from_bytes(status).ok()?;
-    status.is_client_error().then_some(status)
+    let version = [&b"HTTP/1.1 "[..], b"HTTP/1.0 "];
+    let rest = version.iter().find_map(|text| bytes.strip_prefix(*text))?;
+    match rest.get(..3)? {
+        b"400" => Some(StatusCode::BAD_REQUEST),
+        b"414" => Some(StatusCode::URI_TOO_LONG),
+        b"431" => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        _ => None,
+    }
 }
 
 /// hyper's answer with the headers and the body of the app's; `None` where the app says something else, as
@@ -131,6 +142,7 @@ fn status_of(bytes: &[u8]) -> Option<StatusCode> {
 async fn completed(
     bare: &[u8],
     status: StatusCode,
+    is_head: bool,
     answer: impl Future<Output = Result<Response<Body>, Infallible>>,
 ) -> Option<Bytes> {
     let Ok(answer) = answer.await;
@@ -142,6 +154,9 @@ async fn completed(
     let head = bare.strip_suffix(b"\r\n")?;
     let at = head.windows(NO_BODY.len()).position(|at| at == NO_BODY)?;
     let (before, after) = (&head[..at], &head[at + NO_BODY.len()..]);
+    // HTTP/1.0 closes without saying so.
+    let before = before.strip_suffix(b"\r\nconnection: close");
+    let before = before.unwrap_or(&head[..at]);
     let mut bytes = [before, b"\r\n", after].concat();
     let mut line = |name: &HeaderName, value: &[u8]| {
         for piece in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
@@ -149,6 +164,7 @@ async fn completed(
         }
     };
     line(&header::CONTENT_LENGTH, body.len().to_string().as_bytes());
+    line(&header::CONNECTION, b"close");
     let of_hyper = [header::CONTENT_LENGTH, header::CONNECTION, header::DATE];
     for (name, value) in &parts.headers {
         if !of_hyper.contains(name) {
@@ -156,7 +172,9 @@ async fn completed(
         }
     }
     bytes.extend_from_slice(b"\r\n");
-    bytes.extend_from_slice(&body);
+    if !is_head {
+        bytes.extend_from_slice(&body);
+    }
     Some(bytes.into())
 }
 
@@ -206,7 +224,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for CompletedStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let begins = self.is_new || self.progress.is_before_head();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if begins && read.is_ready() {
+            self.is_new = false;
+            self.is_head = buffer.filled()[before..].starts_with(b"HEAD ");
+        }
+        read
     }
 }
 

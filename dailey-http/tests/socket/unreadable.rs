@@ -93,6 +93,40 @@ async fn what_is_no_http_is_refused() {
 }
 
 #[tokio::test]
+async fn an_answer_to_head_has_no_body_here_either() {
+    let server = Server::plain().await;
+    let good = "HEAD /id HTTP/1.1\r\nhost: a\r\n\r\n";
+    for before in ["", good] {
+        let mut stream = server.connect().await;
+        let mut space = [0; 4096];
+        stream.write_all(before.as_bytes()).await.unwrap();
+        if !before.is_empty() {
+            assert!(stream.read(&mut space).await.unwrap() > 0);
+        }
+        let bad = many(63).replace("GET", "HEAD");
+        stream.write_all(bad.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        assert!(header(&answer, "x-request-id").is_some(), "{answer}");
+        assert_ne!(header(&answer, "content-length"), Some("0"), "{answer}");
+        assert_eq!(body(&answer), "");
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_is_answered_likewise() {
+    let server = Server::plain().await;
+    let mut stream = server.connect().await;
+    let kept = b"GET /id HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n";
+    stream.write_all(kept).await.unwrap();
+    let mut space = [0; 4096];
+    assert!(stream.read(&mut space).await.unwrap() > 0);
+    stream.write_all(b"nonsense\r\n\r\n").await.unwrap();
+    let answer = rest(&mut stream).await.replace("HTTP/1.0", "HTTP/1.1");
+    is_problem(&answer, 400, "malformed_request");
+}
+
+#[tokio::test]
 async fn it_comes_behind_the_answers_to_what_came_before() {
     let server = Server::plain().await;
     // All at once, and one after the other.

@@ -131,10 +131,10 @@ async fn a_pause_a_slow_stream_and_a_slow_json_body_are_given_up_each_in_its_tim
     let steady = (0..).map(|_| (10, half.clone())).take(100).collect();
     for ((method, path), pieces, from, to) in [
         (put, silent(), 30, 31),
-        (put, drip(), 60, 81),
-        (put, steady, 60, 81),
+        (put, drip(), 60, 61),
+        (put, steady, 60, 61),
         (copy, silent(), 30, 31),
-        (copy, drip(), 60, 81),
+        (copy, drip(), 60, 61),
     ] {
         let pieces: Vec<(u64, Bytes)> = pieces;
         let (status, code, took) = scene.send(method, path, pieces).await;
