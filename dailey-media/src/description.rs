@@ -18,7 +18,7 @@ const MAX_META_PAIRS: usize = 32;
 const MAX_META_BYTES: usize = 2 * 1024;
 
 /// Longest value of one standard field.
-const MAX_FIELD_BYTES: usize = 512;
+pub(crate) const MAX_FIELD_BYTES: usize = 512;
 
 /// Optional white space (RFC 9110 5.6.3).
 const BLANK: [char; 2] = [' ', '\t'];

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::metrics::MediaMetrics;
 use crate::preflight::StoreProbe;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError, records};
 
 /// Longest time for one proof: a probe of a proxy waits no longer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -18,6 +18,9 @@ const GOOD_FOR: Duration = Duration::from_secs(5);
 
 /// A bad one is doubted sooner, so that a store that is back is used.
 const BAD_FOR: Duration = Duration::from_secs(1);
+
+/// How long a probe's object may be needed.
+const PROBE_LIFE: Duration = Duration::from_secs(60 * 60);
 
 /// Remembers the last proof. All clones share it.
 #[derive(Clone, Debug)]
@@ -107,5 +110,37 @@ impl Readiness {
     fn state(&self) -> MutexGuard<'_, State> {
         // Whole between any two statements.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes the objects of probes that a crash or a slow store left; how many.
+pub(crate) async fn sweep(storage: &dyn Storage, now_ms: u64) -> Result<u64, StorageError> {
+    let life = u64::try_from(PROBE_LIFE.as_millis()).unwrap_or(u64::MAX);
+    records::remove_older(storage, &StoreProbe::space(), now_ms.saturating_sub(life)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::idempotency::now_ms;
+    use crate::key::ObjectKey;
+    use crate::preconditions::Preconditions;
+    use crate::storage::Location;
+    use crate::storage::local::LocalStorage;
+
+    #[tokio::test]
+    async fn a_probe_that_was_left_is_removed_an_hour_later() {
+        let root = tempfile::tempdir().unwrap();
+        let storage = LocalStorage::open(root.path()).unwrap();
+        let left = Location {
+            space: StoreProbe::space(),
+            key: ObjectKey::parse("left".to_owned()).unwrap(),
+        };
+        let written = records::write(&storage, &left, "{}", Preconditions::default()).await;
+        assert!(written.unwrap().is_some());
+        assert_eq!(sweep(&storage, now_ms()).await.unwrap(), 0);
+        let later = now_ms() + 61 * 60 * 1000;
+        assert_eq!(sweep(&storage, later).await.unwrap(), 1);
+        assert!(storage.stat(&left).await.unwrap().is_none());
     }
 }

@@ -22,7 +22,7 @@ use crate::metrics::MediaMetrics;
 use crate::pseudonym::Pseudonyms;
 use crate::quota::{Quotas, Writers};
 use crate::rate::RateLimits;
-use crate::readiness::Readiness;
+use crate::readiness::{self, Readiness};
 use crate::routes::{self, App, Draining, Parts};
 use crate::settings::{LinkSecret, Settings, StorageSettings};
 use crate::storage::{self, OpenError, Storage, StorageError};
@@ -276,11 +276,19 @@ async fn service(
 /// Removes what nobody needs any more, now and every hour.
 async fn sweep(storage: &dyn Storage) {
     loop {
-        match idempotency::sweep(storage, idempotency::now_ms()).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed old answers of idempotency keys"),
-            Err(error) => {
-                tracing::warn!(%error, "old answers of idempotency keys could not be removed");
+        let now_ms = idempotency::now_ms();
+        let swept = [
+            (
+                "answers of idempotency keys",
+                idempotency::sweep(storage, now_ms).await,
+            ),
+            ("objects of probes", readiness::sweep(storage, now_ms).await),
+        ];
+        for (what, swept) in swept {
+            match swept {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, "removed old {what}"),
+                Err(error) => tracing::warn!(%error, "old {what} could not be removed"),
             }
         }
         tokio::time::sleep(SWEEP).await;

@@ -37,7 +37,7 @@ use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
 use crate::rate;
 use crate::routes::{App, Caller, MAX_JSON_BYTES};
-use crate::storage::{Depth, ListQuery, Location, Storage, StorageError, records};
+use crate::storage::{Location, Storage, StorageError, records};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -65,9 +65,6 @@ const HEADERS: [HeaderName; 10] = [
     HeaderName::from_static("upload-length"),
     HeaderName::from_static("upload-metadata"),
 ];
-
-/// Records looked at by a sweep at once.
-const SWEEP_PAGE: usize = 1000;
 
 /// Around a route whose POSTs change something. A body that is not JSON streams through and is no part
 /// of what is compared.
@@ -336,31 +333,8 @@ impl Held {
 
 /// Removes the records whose time is over at `now_ms`; how many.
 pub(crate) async fn sweep(storage: &dyn Storage, now_ms: u64) -> Result<u64, StorageError> {
-    let mut query = ListQuery {
-        prefix: String::new(),
-        depth: Depth::All,
-        limit: SWEEP_PAGE,
-        after: None,
-    };
     let kept = u64::try_from(record::KEPT.as_millis()).unwrap_or(u64::MAX);
-    let mut removed = 0;
-    loop {
-        let page = storage.list(&records_space(), &query).await?;
-        for (key, object) in page.objects {
-            if now_ms.saturating_sub(object.modified_ms) < kept {
-                continue;
-            }
-            let space = records_space();
-            let at = Location { space, key };
-            let still = Preconditions::still(&object.validators());
-            storage.delete(&at, &still).await?;
-            removed += 1;
-        }
-        query.after = page.next;
-        if query.after.is_none() {
-            return Ok(removed);
-        }
-    }
+    records::remove_older(storage, &records_space(), now_ms.saturating_sub(kept)).await
 }
 
 pub(crate) fn now_ms() -> u64 {

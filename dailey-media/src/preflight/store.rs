@@ -119,10 +119,15 @@ impl<'a> Probe<'a> {
         Self {
             storage,
             at: Location {
-                space: Space::reserved("preflight"),
+                space: Self::space(),
                 key: ObjectKey::parse(key).expect("hexadecimal digits are a key"),
             },
         }
+    }
+
+    /// Where they are.
+    pub(crate) fn space() -> Space {
+        Space::reserved("preflight")
     }
 
     /// Whether an object comes back as it was written, and is gone when it is deleted.

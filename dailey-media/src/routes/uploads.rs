@@ -2,12 +2,12 @@
 //! creation-with-upload, expiration, checksum, termination. What an upload is, `crate::uploads` knows.
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
 use dailey_http::body::is_content_type;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body::Body as _;
 
 use super::openapi::{BytesRefusals, Refusals, UploadRefusals};
@@ -193,11 +193,11 @@ pub(super) async fn create(
 ))]
 pub(super) async fn head(
     State(app): State<App>,
-    Path(id): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let space = app.access.space(&headers, Scope::Progress).await?;
-    let id = id_of(&id)?;
+    let id = id_of(&uri)?;
     let progress = app.uploads.progress(&space, &id).await.map_err(refused)?;
     let mut headers = told(&progress);
     headers.insert(UPLOAD_LENGTH, progress.length.into());
@@ -222,12 +222,12 @@ pub(super) async fn head(
 ))]
 pub(super) async fn patch(
     State(app): State<App>,
-    Path(id): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let space = app.access.space(&headers, Scope::Append).await?;
-    let id = id_of(&id)?;
+    let id = id_of(&uri)?;
     require_bytes(&headers)?;
     let offset = one(&headers, &UPLOAD_OFFSET)?.and_then(count::offset);
     let offset = offset.ok_or_else(|| {
@@ -262,11 +262,11 @@ pub(super) async fn patch(
 ))]
 pub(super) async fn delete(
     State(app): State<App>,
-    Path(id): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let space = app.access.space(&headers, Scope::Write).await?;
-    let id = id_of(&id)?;
+    let id = id_of(&uri)?;
     app.uploads.terminate(&space, &id).await.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -287,14 +287,14 @@ pub(super) async fn delete(
 ))]
 pub(super) async fn overridden(
     app: State<App>,
-    id: Path<String>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     match one(&headers, &METHOD_OVERRIDE)? {
-        Some("PATCH") => patch(app, id, headers, body).await,
-        Some("DELETE") => delete(app, id, headers).await,
-        Some("HEAD") => head(app, id, headers).await,
+        Some("PATCH") => patch(app, uri, headers, body).await,
+        Some("DELETE") => delete(app, uri, headers).await,
+        Some("HEAD") => head(app, uri, headers).await,
         _ => Err(dailey_http::problem::method_not_allowed().await.header(
             header::ALLOW,
             HeaderValue::from_static("HEAD, PATCH, DELETE, OPTIONS"),
@@ -307,7 +307,8 @@ fn location(id: &UploadId) -> HeaderValue {
 }
 
 /// An id of another form is one that nobody was ever given.
-fn id_of(text: &str) -> Result<UploadId, Problem> {
+fn id_of(uri: &Uri) -> Result<UploadId, Problem> {
+    let text = uri.path().strip_prefix(UPLOADS).unwrap_or_default();
     UploadId::parse(text).ok_or_else(|| refused(UploadError::NotFound))
 }
 

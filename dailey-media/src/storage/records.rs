@@ -4,12 +4,16 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 
-use super::{Commit, Committed, Location, Object, Storage, StorageError, Target};
+use super::{Commit, Committed, Depth, ListQuery, Location, Object, Storage, StorageError, Target};
 use crate::description::Description;
+use crate::key::Space;
 use crate::preconditions::{Preconditions, Validators};
 
 /// Largest record in bytes: what one request leaves is far smaller.
 pub(crate) const MAX_RECORD_BYTES: usize = 512 * 1024;
+
+/// Most records that are looked at in one piece.
+const PAGE: usize = 1000;
 
 /// A record as it was read.
 #[derive(Debug)]
@@ -58,10 +62,42 @@ pub(crate) async fn write(
     }
 }
 
+/// Removes what has lain in `space` since `before_ms` or longer, as it was then; how many.
+pub(crate) async fn remove_older(
+    storage: &dyn Storage,
+    space: &Space,
+    before_ms: u64,
+) -> Result<u64, StorageError> {
+    let mut query = ListQuery {
+        prefix: String::new(),
+        depth: Depth::All,
+        limit: PAGE,
+        after: None,
+    };
+    let mut removed = 0;
+    loop {
+        let page = storage.list(space, &query).await?;
+        for (key, object) in page.objects {
+            if object.modified_ms > before_ms {
+                continue;
+            }
+            let space = space.clone();
+            let at = Location { space, key };
+            let still = Preconditions::still(&object.validators());
+            storage.delete(&at, &still).await?;
+            removed += 1;
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(removed);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{ObjectKey, Space};
+    use crate::key::ObjectKey;
     use crate::storage::local::LocalStorage;
 
     #[tokio::test]

@@ -227,11 +227,17 @@ impl Client {
         put.map(drop).map_err(failure)
     }
 
+    /// Under a condition it is asked once: a second try would find nothing where the first one's answer was
+    /// lost, and nobody could tell whose doing that was.
     pub(super) async fn delete(&self, path: &Path, guard: &Guard) -> Result<(), Failure> {
         match guard {
             Guard::Anything | Guard::Nothing => self.store.delete(path).await.map_err(failure),
             Guard::Still(etag) => {
-                let store = self.guarded(&header::IF_MATCH, etag)?;
+                let once = self.builder.clone().with_retry(RetryConfig {
+                    max_retries: 0,
+                    ..RetryConfig::default()
+                });
+                let store = guarded(once, &header::IF_MATCH, etag)?;
                 match store.delete(path).await.map_err(failure) {
                     // It knows no conditions here: what was looked at a moment ago has to do.
                     Err(Failure::NotSupported) => self.store.delete(path).await.map_err(failure),
@@ -272,16 +278,16 @@ impl Client {
         parts: Vec<PartId>,
         guard: &Guard,
     ) -> Result<(), Failure> {
-        let guarded;
+        let with_condition;
         let store = match guard {
             Guard::Anything => &self.store,
             Guard::Nothing => {
-                guarded = self.guarded(&header::IF_NONE_MATCH, "*")?;
-                &guarded
+                with_condition = guarded(self.builder.clone(), &header::IF_NONE_MATCH, "*")?;
+                &with_condition
             }
             Guard::Still(etag) => {
-                guarded = self.guarded(&header::IF_MATCH, etag)?;
-                &guarded
+                with_condition = guarded(self.builder.clone(), &header::IF_MATCH, etag)?;
+                &with_condition
             }
         };
         let completed = store.complete_multipart(path, upload, parts).await;
@@ -291,19 +297,6 @@ impl Client {
     pub(super) async fn abort(&self, path: &Path, upload: &String) -> Result<(), Failure> {
         let aborted = self.store.abort_multipart(path, upload).await;
         aborted.map_err(failure)
-    }
-
-    /// The bucket with one header more in every request, on the same connections. The library has
-    /// no other way to put a condition on these requests.
-    fn guarded(&self, name: &header::HeaderName, value: &str) -> Result<AmazonS3, Failure> {
-        let broken = Failure::Other(RemoteError::Broken);
-        let Ok(value) = HeaderValue::from_str(value) else {
-            return Err(broken);
-        };
-        let mut headers = HeaderMap::new();
-        headers.insert(name, value);
-        let options = ClientOptions::new().with_default_headers(headers);
-        build(self.builder.clone().with_client_options(options)).map_err(Failure::Other)
     }
 
     /// A page of keys.
@@ -354,6 +347,23 @@ fn base(settings: &S3Settings, endpoint: &Url) -> Result<String, RemoteError> {
         set.map_err(|_| RemoteError::Unreachable)?;
     }
     Ok(endpoint.as_str().trim_end_matches('/').to_owned())
+}
+
+/// The bucket with one header more in every request, on the same connections. The library has no other way
+/// to put a condition on these requests.
+fn guarded(
+    builder: AmazonS3Builder,
+    name: &header::HeaderName,
+    value: &str,
+) -> Result<AmazonS3, Failure> {
+    let broken = Failure::Other(RemoteError::Broken);
+    let Ok(value) = HeaderValue::from_str(value) else {
+        return Err(broken);
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(name, value);
+    let options = ClientOptions::new().with_default_headers(headers);
+    build(builder.with_client_options(options)).map_err(Failure::Other)
 }
 
 fn build(builder: AmazonS3Builder) -> Result<AmazonS3, RemoteError> {

@@ -13,7 +13,7 @@ use object_store::{Attribute, Attributes, GetResult};
 use uuid::Uuid;
 
 use super::fault::RemoteError;
-use crate::description::{Description, META_PREFIX};
+use crate::description::{Description, MAX_FIELD_BYTES, META_PREFIX};
 use crate::digest::Sha256;
 
 const OURS: &str = "dailey-";
@@ -135,13 +135,16 @@ pub(super) fn now_ms() -> u64 {
 }
 
 /// Whether S3's fields give a description back as it is: they are signed with their spaces run
-/// together, some stores and proxies change names that are not of letters, digits and `-`, and a
-/// pair must not pass for one of ours.
+/// together, some stores and proxies change names that are not of letters, digits and `-`, a
+/// pair must not pass for one of ours, and a field longer than clients may send is not read back.
 pub(super) fn fits(description: &Description) -> bool {
     let fields = [&description.cache_control, &description.content_disposition];
     let mut bytes = 0;
     is_plain(&description.content_type)
-        && fields.into_iter().flatten().all(|value| is_plain(value))
+        && fields
+            .into_iter()
+            .flatten()
+            .all(|value| is_plain(value) && value.len() <= MAX_FIELD_BYTES)
         && description.meta.iter().all(|(name, value)| {
             bytes += name.len() + value.len();
             let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';

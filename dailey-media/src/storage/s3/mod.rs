@@ -75,6 +75,9 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// How often an object is looked at that changes while it is looked at.
 const MAX_LOOKS: usize = 8;
 
+/// Where each process has an object of its own for proofs.
+const PROOFS: &str = ".dailey/health";
+
 /// How long a proof holds: whoever routes traffic may ask every second.
 const PROOF_HOLDS: Duration = Duration::from_secs(5);
 
@@ -196,7 +199,7 @@ impl Inner {
             client,
             changes: (0..CHANGE_LOCKS).map(|_| Mutex::default()).collect(),
             proven: Mutex::default(),
-            proof: Path::from(format!(".dailey/health/{}", Uuid::new_v4().simple())),
+            proof: Path::from(format!("{PROOFS}/{}", Uuid::new_v4().simple())),
         }))
     }
 
@@ -263,9 +266,17 @@ impl Inner {
         conditions: &Preconditions,
     ) -> Result<Deletion, StorageError> {
         let _changing = self.changing(path).await?;
+        // Asked for, with no answer: if it is gone now, that is why.
+        let mut unanswered: Option<Found> = None;
         for _ in 0..MAX_LOOKS {
             let Some(found) = self.client.head(path).await? else {
-                return Ok(Deletion::Absent);
+                return Ok(match unanswered {
+                    None => Deletion::Absent,
+                    Some(gone) => {
+                        self.digests.forget(&gone).await;
+                        Deletion::Deleted
+                    }
+                });
             };
             let guard = if conditions.is_empty() {
                 Guard::Anything
@@ -282,7 +293,13 @@ impl Inner {
                     return Ok(Deletion::Deleted);
                 }
                 Err(Failure::Condition | Failure::Absent) => {}
-                Err(other) => return Err(RemoteError::from(other).into()),
+                Err(failure) => match RemoteError::from(failure) {
+                    error if unanswered.is_none() && error.may_pass() => {
+                        tracing::warn!(%error, "a removal failed; looking whether it was done");
+                        unanswered = Some(found);
+                    }
+                    error => return Err(error.into()),
+                },
             }
         }
         Err(StorageError::Busy)

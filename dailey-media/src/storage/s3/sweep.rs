@@ -10,9 +10,9 @@ use object_store::path::Path;
 use super::client::{Guard, SharedClient};
 use super::fault::Failure;
 use super::found::now_ms;
-use super::layout;
 use super::multipart::{FOLDER, MAX_AGE, Record};
 use super::orphans::Orphans;
+use super::{PROOFS, layout};
 use crate::storage::resumable::{state_key, states};
 
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -41,6 +41,7 @@ pub(super) async fn forever(client: SharedClient) {
         if swept > 0 {
             tracing::info!(swept, "removed digests of objects that are gone");
         }
+        remove_proofs(&client, MAX_AGE).await;
     }
 }
 
@@ -60,6 +61,27 @@ async fn sweep(client: &SharedClient, age: Duration) -> usize {
         }
     }
     swept
+}
+
+/// Removes the objects by which processes proved the bucket, where they ended before they removed them.
+async fn remove_proofs(client: &SharedClient, age: Duration) {
+    let mut proofs = client
+        .lister()
+        .list(Some(&Path::from(PROOFS)))
+        .take(MAX_RECORDS);
+    while let Ok(Some(proof)) = proofs.try_next().await {
+        let stored_ms = u64::try_from(proof.last_modified.timestamp_millis()).unwrap_or(0);
+        let is_old = u128::from(now_ms().saturating_sub(stored_ms)) >= age.as_millis();
+        // One that stays is for the next sweep.
+        if is_old
+            && client
+                .delete(&proof.location, &Guard::Anything)
+                .await
+                .is_err()
+        {
+            break;
+        }
+    }
 }
 
 async fn abort(client: &SharedClient, path: &Path, age: Duration) -> Result<bool, Failure> {
@@ -137,5 +159,22 @@ mod tests {
         let gone = part().await;
         assert!(gone.is_err(), "{gone:?}");
         assert_eq!(sweep(&inner.client, Duration::ZERO).await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+    async fn a_proof_that_a_crash_left_is_removed_when_it_is_old_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_server, inner) = on_moto(folder.path());
+        let path = Path::from(format!("{PROOFS}/left"));
+        let put = inner
+            .client
+            .put(&path, "x".into(), Attributes::new(), &Guard::Anything);
+        put.await.unwrap();
+        for (age, is_there) in [(MAX_AGE, true), (Duration::ZERO, false)] {
+            remove_proofs(&inner.client, age).await;
+            let found = inner.client.head(&path).await.unwrap();
+            assert_eq!(found.is_some(), is_there, "{age:?}");
+        }
     }
 }

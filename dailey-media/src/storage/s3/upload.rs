@@ -163,6 +163,7 @@ impl S3Upload {
         let payload = self.gathered.payload();
         let mut pause = FIRST_PAUSE;
         let mut failures = 0;
+        let mut before = None;
         for attempt in 0..MAX_ATTEMPTS {
             // For what must be new, the store's own refusal is the look.
             let must_be_new = conditions.wants_absence() && conditions.allow_change(None);
@@ -174,7 +175,7 @@ impl S3Upload {
             };
             if current.as_ref().is_some_and(|found| self.is_ours(found)) {
                 // An answer was lost, and what it told is true.
-                return Ok(stored(object, Replaced::Nothing));
+                return Ok(stored(object, self.replaced(before).await));
             }
             let guard = match self.allowed(current.as_ref(), conditions).await? {
                 Allowed::Yes(guard) => guard,
@@ -182,16 +183,7 @@ impl S3Upload {
                 Allowed::LookAgain => continue,
             };
             match self.write(&payload, &guard).await {
-                Ok(()) => {
-                    let replaced = match current {
-                        None => Replaced::Nothing,
-                        Some(old) => {
-                            self.store.digests.forget(&old).await;
-                            Replaced::Object
-                        }
-                    };
-                    return Ok(stored(object, replaced));
-                }
+                Ok(()) => return Ok(stored(object, self.replaced(current).await)),
                 // Nothing stands between this and a look, for which others would wait.
                 Err(Failure::Condition) if unseen => {}
                 Err(Failure::Condition) => {
@@ -215,8 +207,18 @@ impl S3Upload {
                     error => return Err(error.into()),
                 },
             }
+            before = current;
         }
         Err(StorageError::Busy)
+    }
+
+    /// What the write took the place of; nothing tells of that any more.
+    async fn replaced(&self, old: Option<Found>) -> Replaced {
+        let Some(old) = old else {
+            return Replaced::Nothing;
+        };
+        self.store.digests.forget(&old).await;
+        Replaced::Object
     }
 
     fn is_ours(&self, found: &Found) -> bool {

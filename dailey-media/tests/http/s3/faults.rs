@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use testbed::Traffic;
 use testbed::s3::Kind;
 
@@ -72,24 +73,59 @@ async fn a_write_whose_answer_was_lost_is_known_as_done() {
     let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
     for (size, method, text) in [(5, "PUT", ""), (6 * 1024 * 1024, "POST", "?uploadId=")] {
-        let path = format!("/api/media/lost-{size}");
-        let sent = bytes(size, 1);
-        bucket.set(Traffic::LosesAnswersTo(method, text));
-        let put = service
-            .request(Method::PUT, &path)
-            .header("if-none-match", "*")
-            .body(sent.clone());
-        let put = tokio::spawn(put.send());
+        let key = format!("lost-{size}");
+        let path = format!("/api/media/{key}");
+        let mut condition = (IF_NONE_MATCH, HeaderValue::from_static("*"));
+        for (seed, status) in [(1, 201), (2, 200)] {
+            let sent = bytes(size, seed);
+            bucket.set(Traffic::LosesAnswersTo(method, text));
+            let put = service.request(Method::PUT, &path);
+            let put = put.header(condition.0, condition.1).body(sent.clone());
+            let put = tokio::spawn(put.send());
+            let deadline = Instant::now() + PATIENCE;
+            while bucket.get(&key).await.bytes().await.unwrap() != sent {
+                assert!(Instant::now() < deadline, "it never arrived");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            bucket.set(Traffic::Flows);
+            assert_eq!(put.await.unwrap().unwrap().status(), status, "{size}");
+            let got = service.request(Method::GET, &path).send().await.unwrap();
+            condition = (IF_MATCH, got.headers()[ETAG].clone());
+            assert!(got.bytes().await.unwrap() == sent);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn a_removal_whose_answer_was_lost_is_known_as_done() {
+    let bucket = Bucket::on(Kind::Moto);
+    let service = bucket.service().await;
+    let until_gone = async |key: &str| {
         let deadline = Instant::now() + PATIENCE;
-        while bucket.get(&format!("lost-{size}")).await.status() != 200 {
-            assert!(Instant::now() < deadline, "it never arrived");
+        while bucket.get(key).await.status() != 404 {
+            assert!(Instant::now() < deadline, "{key} is never removed");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         bucket.set(Traffic::Flows);
-        assert_eq!(put.await.unwrap().unwrap().status(), 201, "{size}");
-        let got = service.request(Method::GET, &path).send().await.unwrap();
-        assert!(got.bytes().await.unwrap() == sent);
-    }
+    };
+    assert_eq!(service.put("from", b"moved").await.status(), 201);
+    bucket.set(Traffic::LosesAnswersTo("DELETE", "/from"));
+    let moving = service.request(Method::POST, "/api/media-ops/move");
+    let moving = moving
+        .header(CONTENT_TYPE, "application/json")
+        .body(r#"{"from": "from", "to": "to"}"#);
+    let moving = tokio::spawn(moving.send());
+    until_gone("from").await;
+    assert_eq!(moving.await.unwrap().unwrap().status(), 201);
+    assert_eq!(service.get("to").await.text().await.unwrap(), "moved");
+
+    let etag = service.get("to").await.headers()[ETAG].clone();
+    bucket.set(Traffic::LosesAnswersTo("DELETE", "/to"));
+    let removing = service.request(Method::DELETE, "/api/media/to");
+    let removing = tokio::spawn(removing.header(IF_MATCH, etag).send());
+    until_gone("to").await;
+    assert_eq!(removing.await.unwrap().unwrap().status(), 204);
 }
 
 #[tokio::test(flavor = "multi_thread")]

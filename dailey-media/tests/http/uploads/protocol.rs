@@ -84,6 +84,29 @@ async fn a_page_may_send_and_read_all_that_tus_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_name_in_another_script_is_kept_as_it_is() {
+    let service = Service::start().await;
+    // Percent-encoded it is longer than a client's own header may be.
+    let name = "\u{6587}".repeat(80);
+    let named = metadata(&name).replacen("key ", "filename ", 1);
+    let text = format!("{},{named}", metadata("a"));
+    let created = service.tus(Method::POST, "/api/uploads");
+    let created = created
+        .header("upload-length", 4)
+        .header("upload-metadata", &text);
+    let created = created.send().await.unwrap();
+    assert_eq!(created.status(), 201);
+    let path = header(&created, "location").to_owned();
+    let stored = service.append(&path, 0, b"text").await;
+    let got = service.get("a").await;
+    for name in ["etag", "repr-digest"] {
+        assert_eq!(header(&got, name), header(&stored, name), "{name}");
+    }
+    let said = header(&got, "content-disposition");
+    assert!(said.ends_with(&"%E6%96%87".repeat(80)), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_in_pieces_becomes_the_object_with_its_last_byte() {
     let service = Service::start().await;
     let body = pattern(20_000_000);

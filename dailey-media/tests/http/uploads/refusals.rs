@@ -320,6 +320,13 @@ async fn each_wrong_patch_is_refused_by_name_and_moves_nothing() {
             404,
             "upload_not_found",
         ),
+        (
+            "/api/uploads/%FF",
+            &[version, two, BYTES],
+            "l",
+            404,
+            "upload_not_found",
+        ),
     ];
     for (path, headers, body, status, code) in cases {
         let mut request = service.request(Method::PATCH, path);
