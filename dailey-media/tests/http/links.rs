@@ -401,18 +401,18 @@ async fn a_link_leads_where_the_client_came_from() {
 #[tokio::test(flavor = "multi_thread")]
 async fn links_are_limited_by_address_and_stay_out_of_the_log() {
     let service = Service::start_with(Limits::On).await;
-    service.put("a", b"x").await;
-    let get = url(&service, &json!({ "key": "a", "method": "GET" })).await;
-    let got = follow(&service, Method::GET, &get).await;
-    assert_eq!(header(&got, "ratelimit-policy"), "\"link\";q=100;w=10");
-    let forged = get.replace("links/a?", "links/b?");
+    // One to write, which DMAPI answers on every store.
+    let put = url(&service, &json!({ "key": "a", "method": "PUT" })).await;
+    let stored = follow(&service, Method::PUT, &put).await;
+    assert_eq!(header(&stored, "ratelimit-policy"), "\"link\";q=100;w=10");
+    let forged = put.replace("links/a?", "links/b?");
     let mut refused = 0;
     for _ in 0..40 {
-        refused += u32::from(follow(&service, Method::GET, &forged).await.status() == 429);
+        refused += u32::from(follow(&service, Method::PUT, &forged).await.status() == 429);
     }
     assert!(refused >= 15, "{refused}");
-    assert_eq!(follow(&service, Method::GET, &get).await.status(), 200);
-    let signature = get.rsplit("signature=").next().unwrap();
+    assert_eq!(follow(&service, Method::PUT, &put).await.status(), 200);
+    let signature = put.rsplit("signature=").next().unwrap();
     let route = "route=\"/api/links/{*key}\"";
     let log = |log: &str| log.matches(route).count() >= 42;
     let log = service.child.log_with(START, log);
