@@ -175,3 +175,68 @@ async fn a_store_that_is_killed_in_the_middle_leaves_nothing_half() {
     assert_eq!(service.get("new").await.status(), 404);
     assert_eq!(put("new", 3).await.unwrap().status(), 201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn an_upload_in_pieces_goes_on_after_a_store_that_stalled_broke_or_lost_an_answer() {
+    let bucket = Bucket::on(Kind::Moto);
+    let service = bucket.service().await;
+    let (size, half) = (12 * 1024 * 1024, 6 * 1024 * 1024);
+    let body = bytes(size, 1);
+    let path = service.begin("pieces", size as u64).await;
+    assert_eq!(service.append(&path, 0, &body[..half]).await.status(), 204);
+    let mut at = half;
+    for traffic in [Traffic::Breaks, Traffic::Stalls] {
+        bucket.set(traffic);
+        let refused = service.append(&path, at as u64, &body[at..]).await;
+        let said = problem(refused).await;
+        assert_eq!(said, (503, "storage_unavailable".into()), "{traffic:?}");
+        bucket.set(Traffic::Flows);
+        until_health_is(&service, 200).await;
+        at = service.offset(&path).await.try_into().unwrap();
+        assert!((half..size).contains(&at), "{traffic:?}: {at}");
+        assert_eq!(service.get("pieces").await.status(), 404);
+    }
+    bucket.set(Traffic::LosesAnswersTo("POST", "?uploadId="));
+    let until_there = async {
+        let deadline = Instant::now() + PATIENCE;
+        while bucket.get("pieces").await.status() != 200 {
+            assert!(Instant::now() < deadline, "it is never completed");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bucket.set(Traffic::Flows);
+    };
+    let (last, ()) = tokio::join!(service.append(&path, at as u64, &body[at..]), until_there);
+    assert_eq!(last.status(), 204);
+    assert!(service.get("pieces").await.bytes().await.unwrap() == body);
+    bucket.until_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs s3s-fs: `cargo xtask test` sets it up and runs this"]
+async fn an_upload_in_pieces_goes_on_after_a_store_that_was_killed() {
+    let mut bucket = Bucket::on(Kind::S3sFs);
+    let service = bucket.service().await;
+    let size = 64 * 1024 * 1024;
+    let body = bytes(size, 1);
+    let path = service.begin("pieces", size as u64).await;
+    let killing = async {
+        // Some of it is kept by then, and the most is not.
+        let deadline = Instant::now() + PATIENCE;
+        while service.offset(&path).await == 0 {
+            assert!(Instant::now() < deadline, "nothing is kept");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        bucket.server.kill();
+    };
+    let (refused, ()) = tokio::join!(service.append(&path, 0, &body), killing);
+    let said = problem(refused).await;
+    assert_eq!(said, (503, "storage_unavailable".into()));
+    bucket.server.start_again().unwrap();
+    until_health_is(&service, 200).await;
+    let at: usize = service.offset(&path).await.try_into().unwrap();
+    assert!((1..size).contains(&at), "{at}");
+    let last = service.append(&path, at as u64, &body[at..]).await;
+    assert_eq!(last.status(), 204);
+    assert!(service.get("pieces").await.bytes().await.unwrap() == body);
+}
