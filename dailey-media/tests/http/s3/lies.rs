@@ -208,3 +208,27 @@ async fn servers_obey_headers_that_a_link_does_not_sign_so_no_link_to_write_lead
         assert!(url.starts_with(&ours), "{kind:?}: {url}");
     }
 }
+
+/// Where the completion of a multipart upload is not conditional, one could complete it under another key and
+/// copy it under the condition. Neither server would keep that one either.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto and s3s-fs: `cargo xtask test` sets them up and runs this"]
+async fn servers_copy_whatever_the_condition_so_copying_helps_no_completion() {
+    for kind in BOTH {
+        let bucket = Bucket::on(kind);
+        let service = bucket.service().await;
+        let Store::S3 { bucket: name, .. } = &bucket.store else {
+            panic!("a bucket is no local folder");
+        };
+        let source = format!("/{name}/{APP}/user-1/from");
+        assert_eq!(service.put("from", b"copied").await.status(), 201);
+        for condition in [("if-none-match", "*"), ("if-match", "\"0\"")] {
+            service.put("to", b"kept").await;
+            let copy = bucket.raw.request(Method::PUT, "to").await;
+            let copy = copy.header("x-amz-copy-source", &source);
+            let copied = copy.header(condition.0, condition.1).send().await;
+            assert_eq!(copied.unwrap().status(), 200, "{kind:?}: {condition:?}");
+            assert_eq!(service.get("to").await.text().await.unwrap(), "copied");
+        }
+    }
+}

@@ -27,15 +27,26 @@ struct Winner {
 
 /// All write at once under the condition, each second one at the other process.
 async fn race(services: &[Service; 2], path: &str, condition: (&str, &str)) -> Vec<Winner> {
-    let (name, value) = condition;
+    race_of(WRITERS, 0, services, path, condition).await
+}
+
+/// So many, each with so many bytes more.
+async fn race_of(
+    writers: usize,
+    size: usize,
+    services: &[Service; 2],
+    path: &str,
+    (name, value): (&str, &str),
+) -> Vec<Winner> {
     // Signing one for each writer would take longer than the race.
     let bearers = services
         .each_ref()
         .map(|service| service.bearer(&service.token()));
-    let running: Vec<_> = (0..WRITERS)
+    let running: Vec<_> = (0..writers)
         .map(|writer| {
             let process = writer % services.len();
             let body = format!("{name} of writer {writer}");
+            let body = body + &"x".repeat(size);
             let put = services[process]
                 .bare(Method::PUT, path)
                 .header("authorization", &bearers[process])
@@ -74,6 +85,25 @@ async fn of_64_writers_at_two_processes_one_creates_and_one_replaces() {
     };
     tokio::join!(half(&buckets[0]), half(&buckets[1]));
     println!("{ROUNDS} rounds took {:?}", started.elapsed());
+}
+
+/// A multipart upload each: what decides is the condition of its completion.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn of_writers_of_large_objects_at_two_processes_one_creates() {
+    let bucket = Bucket::on(Kind::Moto);
+    let services = two(&bucket).await;
+    for round in 0..10 {
+        let path = format!("/api/media/large-{round}");
+        let condition = ("if-none-match", "*");
+        let winners = race_of(8, 6 * 1024 * 1024, &services, &path, condition).await;
+        assert_eq!(winners.len(), 1, "{path}");
+        let stored = services[1].request(Method::GET, &path).send().await;
+        let stored = stored.unwrap();
+        assert_eq!(header(&stored, "etag"), winners[0].etag);
+        assert!(stored.text().await.unwrap() == winners[0].body, "{path}");
+    }
+    bucket.until_clean().await;
 }
 
 async fn one_creates_and_one_replaces(services: &[Service; 2], path: &str) {
