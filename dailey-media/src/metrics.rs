@@ -3,15 +3,17 @@
 //!
 //! | name | type | what |
 //! | --- | --- | --- |
-//! | `dailey_media_storage_errors_total{code}` | counter | requests that the store failed, by the problem's code; `probe_failed` for its proofs |
+//! | `dailey_media_storage_errors_total{code}` | counter | what the store failed, by the problem's code; `probe_failed` for its proofs, `read_broken` for objects that broke off |
 //! | `dailey_media_storage_usable` | gauge | 1 after a proof that the store can be written and read |
 //! | `dailey_media_limiter_refusals_total{policy}` | counter | requests beyond a rate, by its name |
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::response::Response;
 use dailey_http::metrics::Registry;
 use dailey_http::problem::ProblemCode;
+use http_body_util::BodyExt;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,8 +22,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::rate;
 
 /// Codes of problems that the store is to blame for.
-const STORAGE_CODES: [&str; 4] = [
+const STORAGE_CODES: [&str; 5] = [
     "object_damaged",
+    "quota_unknown",
     "storage_busy",
     "storage_full",
     "storage_unavailable",
@@ -29,6 +32,9 @@ const STORAGE_CODES: [&str; 4] = [
 
 /// A proof of the store that failed.
 const PROBE_FAILED: &str = "probe_failed";
+
+/// An object whose bytes ended before they should, its answer being under way.
+const READ_BROKEN: &str = "read_broken";
 
 /// DMAPI's own counts. All clones count together.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +60,7 @@ struct PolicyLabels {
 impl MediaMetrics {
     /// Every series is there from the start, at zero: a rate over it has a beginning.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        for code in STORAGE_CODES.into_iter().chain([PROBE_FAILED]) {
+        for code in STORAGE_CODES.into_iter().chain([PROBE_FAILED, READ_BROKEN]) {
             drop(self.0.storage_errors.get_or_create(&CodeLabels { code }));
         }
         for policy in rate::POLICIES {
@@ -66,7 +72,7 @@ impl MediaMetrics {
         }
         registry.register(
             "dailey_media_storage_errors",
-            "Requests that the store failed, and its failed proofs",
+            "What the store failed: requests, proofs, objects that broke off",
             self.0.storage_errors.clone(),
         );
         registry.register(
@@ -86,24 +92,39 @@ impl MediaMetrics {
         let Some(ProblemCode(code)) = response.extensions().get().copied() else {
             return;
         };
-        if STORAGE_CODES.contains(&code) {
-            self.0
-                .storage_errors
-                .get_or_create(&CodeLabels { code })
-                .inc();
-        }
+        self.failed(code);
         if let Some(policy) = policy {
             let labels = PolicyLabels { policy };
             self.0.limiter_refusals.get_or_create(&labels).inc();
         }
     }
 
+    /// Counts a problem that is told in whatever way, if the store is to blame for it.
+    pub(crate) fn failed(&self, code: &'static str) {
+        if STORAGE_CODES.contains(&code) {
+            self.storage_error(code);
+        }
+    }
+
+    /// The same body; that it breaks off is counted.
+    pub(crate) fn watched(&self, body: Body) -> Body {
+        let counts = self.clone();
+        Body::new(body.map_err(move |error| {
+            counts.storage_error(READ_BROKEN);
+            error
+        }))
+    }
+
+    fn storage_error(&self, code: &'static str) {
+        let labels = CodeLabels { code };
+        self.0.storage_errors.get_or_create(&labels).inc();
+    }
+
     /// A proof of the store ended.
     pub(crate) fn probed(&self, good: bool) {
         self.0.storage_usable.set(i64::from(good));
         if !good {
-            let labels = CodeLabels { code: PROBE_FAILED };
-            self.0.storage_errors.get_or_create(&labels).inc();
+            self.storage_error(PROBE_FAILED);
         }
     }
 }

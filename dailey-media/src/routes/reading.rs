@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
 use futures_util::stream::{self, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http_body::Body as _;
 
 use super::links::now_seconds;
 use super::openapi::{Refusals, StateRefusals};
@@ -22,6 +23,9 @@ use crate::storage::{Content, Location, Object, Opened, StorageError};
 
 /// How often an object is looked at that others replace while it is looked at.
 const MAX_LOOKS: usize = 8;
+
+/// Most bytes that a store has at hand when an answer begins.
+const IN_MEMORY_BYTES: u64 = 64 * 1024;
 
 /// Get an object
 ///
@@ -70,7 +74,12 @@ pub(super) async fn whole_or_part(
         };
         let opened = opening.await.map_err(failed)?.ok_or_else(absent)?;
         if let Some(answer) = answer(app, at, headers, uri, &conditions, opened).await? {
-            return Ok(answer);
+            // A short one is whole already.
+            let bytes = answer.body().size_hint().exact();
+            return Ok(match bytes {
+                Some(0..=IN_MEMORY_BYTES) => answer,
+                _ => answer.map(|body| app.metrics.watched(body)),
+            });
         }
     }
     Err(failed(StorageError::Busy))

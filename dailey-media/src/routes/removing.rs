@@ -111,7 +111,10 @@ pub(super) async fn delete_many(
                 json!({ "key": key, "status": "failed", "code": "precondition_failed" })
             }
             // The others may still go: what failed is told, and logged with its cause.
-            Err(error) => json!({ "key": key, "status": "failed", "code": error.code() }),
+            Err(error) => {
+                app.metrics.failed(error.code());
+                json!({ "key": key, "status": "failed", "code": error.code() })
+            }
         });
     }
     Ok(Json(json!({ "results": results, "more": more })))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
+use serde_json::json;
 
 use crate::service::{Limits, Service};
 
@@ -74,6 +75,11 @@ async fn everything_that_is_counted_can_be_seen_moving() {
     let broken = service.get("broken").await;
     assert!(broken.status().is_server_error(), "{}", broken.status());
     let code = crate::service::problem(broken).await.1;
+    // In a batch as well, which succeeds as a whole.
+    let wanted = json!({ "keys": ["broken"] });
+    let removed = service.post("/api/media-ops/delete", &wanted).await;
+    let removed = crate::service::json(removed).await;
+    assert_eq!(removed["results"][0]["code"], code);
 
     let after = read(&service).await;
     let object = "route=\"/api/media/{*key}\"";
@@ -105,7 +111,7 @@ async fn everything_that_is_counted_can_be_seen_moving() {
         ),
         (
             format!("dailey_media_storage_errors_total{{code=\"{code}\"}}"),
-            1.0,
+            2.0,
         ),
     ] {
         let change = after[&series] - before.get(&series).copied().unwrap_or_default();

@@ -168,6 +168,10 @@ async fn a_store_that_is_killed_in_the_middle_leaves_nothing_half() {
         let said = problem(answer.unwrap()).await;
         assert_eq!(said, (503, "storage_unavailable".into()));
     }
+    let metrics = service.bare(Method::GET, "/metrics").send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let counted = "dailey_media_storage_errors_total{code=\"read_broken\"} 1\n";
+    assert!(metrics.contains(counted), "{metrics}");
     bucket.server.start_again().unwrap();
     bucket.set(Traffic::Flows);
     until_health_is(&service, 200).await;
