@@ -1,6 +1,7 @@
 //! Every header of every route, as it leaves: `headers.txt` beside this file, to be read as a whole. After a
 //! change that is meant, `UPDATE=1 cargo nextest run -p dailey-media --test http headers` writes it anew.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use dailey_auth::testing::{Fault, TokenBuilder};
 use reqwest::{Method, RequestBuilder, Response};
 use testbed::{Proxy, Signal, Traffic};
 
+use crate::openapi::ROUTES;
 use crate::service::{ORIGIN, Service};
 use crate::store::Store;
 
@@ -38,13 +40,27 @@ const TOO_LARGE: usize = 300 * 1024;
 /// A slow store lets a subject have its share back meanwhile, so it may take more than the share.
 const MOST_TRIES: usize = 1000;
 
+/// What an upload and a link are called in a path; the service makes up another name each time.
+const ID: &str = "{id}";
+const LINK: &str = "{link}";
+
+/// With S3 such a link goes to the bucket, and the answer is not ours.
+const LINK_TO_READ: &str = "by a link to read";
+const BY_LINKS_TO_READ: [&str; 2] = ["GET /api/links/{key}", "HEAD /api/links/{key}"];
+
 struct Snapshot<'a> {
     service: &'a Service,
     text: String,
     /// Of the first answer.
     profile: Vec<(&'static str, String)>,
-    /// Each case is a subject and an address of its own, so that it has whole buckets.
+    /// Each case has an address of its own, so that it has a stranger's whole bucket.
     cases: u16,
+    /// Whose cases these are: so many that one subject's buckets would not do for all.
+    subject: &'static str,
+    /// The last of each name that the service made up.
+    made_up: BTreeMap<&'static str, String>,
+    /// Which routes gave more than a refusal.
+    served: BTreeSet<String>,
 }
 
 /// A request: method, path, token's scope (`None`: no token), headers, body.
@@ -69,11 +85,15 @@ impl Snapshot<'_> {
     fn request(&self, subject: &str, asked: &Asked<'_>) -> RequestBuilder {
         let (method, path, scope, headers, body) = asked;
         let method: Method = method.parse().unwrap();
+        let made_up = self.made_up.iter();
+        let path = made_up.fold((*path).to_owned(), |path, (name, value)| {
+            path.replace(name, value)
+        });
         let mut request = match scope {
-            None => self.service.bare(method, path),
+            None => self.service.bare(method, &path),
             Some(scope) => {
                 let token = self.token(subject, scope);
-                self.service.request_as(method, path, &token)
+                self.service.request_as(method, &path, &token)
             }
         };
         let address = format!("203.0.{}.{}", self.cases / 250, self.cases % 250);
@@ -86,29 +106,128 @@ impl Snapshot<'_> {
         request.body((*body).to_owned())
     }
 
-    /// Asks as a subject that stays the same, and writes down what comes.
+    /// Asks as the subject whose cases these are, and writes down what comes.
     async fn case(&mut self, what: &str, asked: Asked<'_>) {
         self.cases += 1;
-        let answer = self.request("user-1", &asked).send().await.unwrap();
+        let answer = self.request(self.subject, &asked).send().await.unwrap();
         self.write(what, &asked, answer).await;
     }
 
-    /// Asks until it is too often.
-    async fn limited(&mut self, what: &str, asked: Asked<'_>) {
+    /// Asks as somebody else until the answer has this status.
+    async fn until(&mut self, status: u16, what: &str, asked: Asked<'_>) {
         self.cases += 1;
         let subject = format!("flood-{}", self.cases);
         for _ in 0..MOST_TRIES {
             let answer = self.request(&subject, &asked).send().await.unwrap();
-            if answer.status() == 429 {
+            if answer.status() == status {
                 return self.write(what, &asked, answer).await;
             }
         }
-        panic!("{what}: never too often");
+        panic!("{what}: never {status}");
+    }
+
+    /// An object that browsers show by themselves, and what opens it without a token.
+    async fn links(&mut self, is_local: bool) {
+        self.subject = "user-2";
+        let (read, write) = ("/api/links/c.pdf?{link}", "/api/links/d.txt?{link}");
+        let (pdf, none) = ("/api/media/c.pdf", "/api/links/c.pdf?s=x");
+        let presign = "/api/media-ops/presign";
+        let is_pdf = ("content-type", "application/pdf");
+        let to_read = r#"{"key":"c.pdf","method":"GET"}"#;
+        let to_write = r#"{"key":"d.txt","method":"PUT"}"#;
+        let too_long = r#"{"key":"c.pdf","method":"GET","expires_in":86401}"#;
+        let cases: &[(&str, Asked<'_>)] = &[
+            ("PDF", ("PUT", pdf, ALL, &[is_pdf], "%PDF-1.7")),
+            ("PDF", ("GET", pdf, ALL, &[], "")),
+            ("as it is", ("GET", pdf, ALL, &[("if-none-match", "*")], "")),
+            ("for too long", ("POST", presign, ALL, &[JSON], too_long)),
+            ("no token", ("POST", presign, None, &[JSON], to_read)),
+            ("to read", ("POST", presign, ALL, &[JSON], to_read)),
+            (LINK_TO_READ, ("GET", read, None, &[], "")),
+            (LINK_TO_READ, ("HEAD", read, None, &[], "")),
+            ("to write", ("POST", presign, ALL, &[JSON], to_write)),
+            ("by a link to write", ("PUT", write, None, &[], "hello")),
+            ("by a link to write", ("GET", write, None, &[], "")),
+            ("no link of ours", ("GET", none, None, &[], "")),
+            ("no link of ours", ("HEAD", none, None, &[], "")),
+            ("no link of ours", ("PUT", none, None, &[], "x")),
+        ];
+        for (what, asked) in cases {
+            if is_local || *what != LINK_TO_READ {
+                self.case(what, *asked).await;
+            }
+        }
+    }
+
+    async fn uploads(&mut self) {
+        self.subject = "user-3";
+        let (all, one, unknown) = ("/api/uploads", "/api/uploads/{id}", "/api/uploads/unknown");
+        let (length, key) = (("upload-length", "5"), ("upload-metadata", "key dS50eHQ="));
+        let bytes = ("content-type", "application/offset+octet-stream");
+        let at = |offset| ("upload-offset", offset);
+        let instead = |method| ("x-http-method-override", method);
+        let cases: &[(&str, Asked<'_>)] = &[
+            ("what they can", ("OPTIONS", all, None, &[], "")),
+            ("no length", ("POST", all, ALL, &[TUS, key], "")),
+            ("no version", ("POST", all, ALL, &[length, key], "")),
+            ("no token", ("POST", all, None, &[TUS, length], "")),
+            ("begun", ("POST", all, ALL, &[TUS, length, key], "")),
+            ("what it can", ("OPTIONS", one, None, &[], "")),
+            ("begun", ("HEAD", one, ALL, &[TUS], "")),
+            ("no token", ("HEAD", one, None, &[TUS], "")),
+            ("unknown", ("HEAD", unknown, ALL, &[TUS], "")),
+            (
+                "elsewhere",
+                ("PATCH", one, ALL, &[TUS, bytes, at("3")], "lo"),
+            ),
+            ("no offset", ("PATCH", one, ALL, &[TUS, bytes], "he")),
+            (
+                "no token",
+                ("PATCH", one, None, &[TUS, bytes, at("0")], "he"),
+            ),
+            (
+                "first bytes",
+                ("PATCH", one, ALL, &[TUS, bytes, at("0")], "he"),
+            ),
+            (
+                "more bytes",
+                (
+                    "POST",
+                    one,
+                    ALL,
+                    &[TUS, bytes, at("2"), instead("PATCH")],
+                    "l",
+                ),
+            ),
+            ("as HEAD", ("POST", one, ALL, &[TUS, instead("HEAD")], "")),
+            ("nothing instead", ("POST", one, ALL, &[TUS], "")),
+            (
+                "last bytes",
+                ("PATCH", one, ALL, &[TUS, bytes, at("3")], "lo"),
+            ),
+            ("done", ("HEAD", one, ALL, &[TUS], "")),
+            ("begun", ("POST", all, ALL, &[TUS, length, key], "")),
+            ("no token", ("DELETE", one, None, &[TUS], "")),
+            ("ended", ("DELETE", one, ALL, &[TUS], "")),
+            ("gone", ("DELETE", one, ALL, &[TUS], "")),
+            ("gone", ("HEAD", one, ALL, &[TUS], "")),
+            ("method", ("PUT", one, ALL, &[TUS], "")),
+        ];
+        for (what, asked) in cases {
+            self.case(what, *asked).await;
+        }
     }
 
     async fn write(&mut self, what: &str, asked: &Asked<'_>, answer: Response) {
-        let (method, path, ..) = asked;
+        let (method, path, _, sent, _) = asked;
         let status = answer.status().as_u16();
+        // A preflight is answered before there is a route.
+        let is_preflight = sent
+            .iter()
+            .any(|(name, _)| *name == "access-control-request-method");
+        if status < 400 && !is_preflight {
+            self.served.insert(format!("{method} {}", template(path)));
+        }
         let as_first = |name: &str, value: &str| {
             let mut profile = self.profile.iter();
             profile.any(|(known, first)| *known == name && first == value)
@@ -122,8 +241,11 @@ impl Snapshot<'_> {
                 let masked = VARYING.contains(&name.as_str())
                     || (name == "ratelimit" && status != 429)
                     || (name == "content-length" && !is_content(method, path, status));
-                let value = if masked { "…" } else { value };
-                format!("  {name}: {value}\n")
+                match value.split_once("; boundary=") {
+                    _ if masked => format!("  {name}: …\n"),
+                    Some((value, _)) => format!("  {name}: {value}; boundary=…\n"),
+                    None => format!("  {name}: {value}\n"),
+                }
             })
             .collect();
         for name in PROFILE {
@@ -136,9 +258,16 @@ impl Snapshot<'_> {
             let value = |name| answer.headers()[name].to_str().unwrap().to_owned();
             self.profile = PROFILE.map(|name| (name, value(name))).into();
         }
+        let location = answer.headers().get("location");
+        if let Some((_, id)) = location.and_then(|at| at.to_str().unwrap().rsplit_once('/')) {
+            self.made_up.insert(ID, id.to_owned());
+        }
         let body = answer.text().await.unwrap();
-        let code = serde_json::from_str::<serde_json::Value>(&body).ok();
-        let code = code.and_then(|body| Some(body.get("code")?.as_str()?.to_owned()));
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        if let Some((_, link)) = body["url"].as_str().and_then(|url| url.split_once('?')) {
+            self.made_up.insert(LINK, link.to_owned());
+        }
+        let code = body["code"].as_str();
         let code = code.map(|code| format!(" {code}")).unwrap_or_default();
         let _ = writeln!(self.text, "{method} {path} ({what}): {status}{code}");
         self.text.extend(lines);
@@ -148,16 +277,37 @@ impl Snapshot<'_> {
 
 /// Whether an answer's length is that of what was put there.
 fn is_content(method: &str, path: &str, status: u16) -> bool {
-    path.contains("/media/") && method != "PUT" && status < 300
+    let is_object = path.contains("/media/") || path.contains("/links/");
+    is_object && method != "PUT" && status < 300
 }
 
-fn compare(text: &str) {
+/// The route of a path, as the document of the API has it.
+fn template(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    for (start, name) in [
+        ("/api/media/", "{key}"),
+        ("/api/links/", "{key}"),
+        ("/api/uploads/", "{id}"),
+    ] {
+        if path.starts_with(start) {
+            return format!("{start}{name}");
+        }
+    }
+    path.to_owned()
+}
+
+/// `is_left_out` tells which of the committed cases this run did not have.
+fn compare(text: &str, is_left_out: impl Fn(&str) -> bool) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/http/headers.txt");
-    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    let mut cases: Vec<&str> = committed.split_inclusive("\n\n").collect();
+    let all = cases.len();
+    cases.retain(|case| !is_left_out(case));
+    if cases.len() == all && std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
         std::fs::write(&file, text).unwrap();
         return;
     }
-    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    let committed = cases.concat();
     for (number, (now, then)) in text.lines().zip(committed.lines()).enumerate() {
         let number = number + 1;
         assert_eq!(now, then, "headers.txt, line {number} (left: as it is now)");
@@ -178,6 +328,9 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
         text: String::new(),
         profile: Vec::new(),
         cases: 0,
+        subject: "user-1",
+        made_up: BTreeMap::new(),
+        served: BTreeSet::new(),
     };
     let large = "x".repeat(TOO_LARGE);
     let (read, write) = (Some("media:read"), Some("media:write"));
@@ -194,11 +347,6 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
     );
     let copy = r#"{"from":"a.txt","to":"c"}"#;
     let back = r#"{"from":"c","to":"a.txt","overwrite":true}"#;
-    let presign = "/api/media-ops/presign";
-    let link = r#"{"key":"a.txt","method":"GET"}"#;
-    let long_link = r#"{"key":"a.txt","method":"GET","expires_in":86401}"#;
-    let uploads = "/api/uploads";
-    let (length, name) = (("upload-length", "5"), ("upload-metadata", "key dS50eHQ="));
     let cases: &[(&str, Asked<'_>)] = &[
         ("first", ("GET", "/health/live", None, &[], "")),
         ("created", ("PUT", a, ALL, &[text, meta], "hello")),
@@ -217,6 +365,7 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
         ),
         ("whole", ("GET", a, ALL, &[], "")),
         ("part", ("GET", a, ALL, &[("range", "bytes=1-2")], "")),
+        ("parts", ("GET", a, ALL, &[("range", "bytes=0-0,3-4")], "")),
         (
             "behind its end",
             ("GET", a, ALL, &[("range", "bytes=9-")], ""),
@@ -323,19 +472,6 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
         ("well", ("GET", "/health", None, &[], "")),
         ("document", ("GET", "/openapi.json", None, &[], "")),
         ("by a proxy", ("GET", "/metrics", None, &[], "")),
-        ("given", ("POST", presign, ALL, &[JSON], link)),
-        ("for too long", ("POST", presign, ALL, &[JSON], long_link)),
-        ("no token", ("POST", presign, None, &[JSON], link)),
-        (
-            "no link of ours",
-            ("GET", "/api/links/a.txt?s=x", None, &[], ""),
-        ),
-        ("what it can", ("OPTIONS", uploads, None, &[], "")),
-        ("begun", ("POST", uploads, ALL, &[TUS, length, name], "")),
-        ("no length", ("POST", uploads, ALL, &[TUS, name], "")),
-        ("no version", ("POST", uploads, ALL, &[length, name], "")),
-        ("no token", ("POST", uploads, None, &[TUS, length], "")),
-        ("unknown", ("HEAD", "/api/uploads/unknown", ALL, &[TUS], "")),
         ("method", ("PATCH", a, ALL, &[], "")),
         ("method", ("DELETE", "/api/media", ALL, &[], "")),
         ("method", ("POST", "/health", None, &[], "")),
@@ -372,6 +508,14 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
     for (what, asked) in cases {
         snapshot.case(what, *asked).await;
     }
+    // From this machine itself, so with nobody to be forwarded for.
+    let metrics = service.bare(Method::GET, "/metrics");
+    let answer = metrics.header("x-request-id", "id").send().await.unwrap();
+    let asked = ("GET", "/metrics", None, &[][..], "");
+    snapshot.write("from this machine", &asked, answer).await;
+    let is_local = service.local("uploads").is_some();
+    snapshot.links(is_local).await;
+    snapshot.uploads().await;
     for (what, asked) in [
         ("too often", ("GET", absent, ALL, &[][..], "")),
         (
@@ -381,7 +525,7 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
         ("too often", ("GET", "/api/media", None, &[], "")),
         ("too often", ("GET", "/api/auth/validate", ALL, &[], "")),
     ] {
-        snapshot.limited(what, asked).await;
+        snapshot.until(429, what, asked).await;
     }
 
     // The store is away.
@@ -405,6 +549,18 @@ async fn every_header_of_every_route_is_as_it_was_agreed_on() {
         let answer = request.send().await.unwrap();
         snapshot.write("no keys", &asked, answer).await;
     }
-    compare(&snapshot.text);
     service.child.signal(Signal::Terminate).unwrap();
+    let health = ("GET", "/health", None, &[][..], "");
+    snapshot.until(503, "about to end", health).await;
+
+    let mut agreed: BTreeSet<String> = ROUTES.map(str::to_owned).into();
+    agreed.retain(|route| is_local || !BY_LINKS_TO_READ.contains(&route.as_str()));
+    let differ: Vec<_> = agreed.symmetric_difference(&snapshot.served).collect();
+    assert!(
+        differ.is_empty(),
+        "each route gives more than a refusal here, and no other does: {differ:?}"
+    );
+    compare(&snapshot.text, |case| {
+        !is_local && case.contains(LINK_TO_READ)
+    });
 }

@@ -10,7 +10,7 @@ use testbed::schema::holds;
 use crate::service::{Service, header, json as body};
 
 /// The routes as they were agreed on.
-const ROUTES: [&str; 25] = [
+pub(crate) const ROUTES: [&str; 25] = [
     "DELETE /api/media/{key}",
     "DELETE /api/uploads/{id}",
     "GET /api/auth/validate",
