@@ -92,6 +92,10 @@ fn surround(method: &str, takes_key: bool, responses: &mut Value) {
     let mut codes = vec![
         ("400", "`malformed_request`, `host_invalid`"),
         ("403", "`https_required`"),
+        (
+            "405",
+            "`method_not_allowed`, with `Allow`: to a method that the path does not have",
+        ),
         ("421", "`host_unknown`"),
         ("431", "`head_too_large`"),
         ("500", "`internal_error`"),
@@ -105,6 +109,10 @@ fn surround(method: &str, takes_key: bool, responses: &mut Value) {
             ),
             ("422", "`idempotency_key_reused`"),
         ]);
+    }
+    if method == "options" {
+        // A preflight comes to the same path.
+        codes.push(("403", "`origin_not_allowed`"));
     }
     for (status, codes) in codes {
         let description = &mut responses[status]["description"];

@@ -283,7 +283,6 @@ pub(super) async fn delete(
     Refusals, UploadRefusals, BytesRefusals,
     (status = 200, description = "As HEAD"),
     (status = 204, description = "The bytes are kept; with the last ones the object is there"),
-    (status = 405, description = "`method_not_allowed`"),
 ))]
 pub(super) async fn overridden(
     app: State<App>,
