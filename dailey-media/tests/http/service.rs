@@ -289,20 +289,20 @@ impl Service {
     }
 
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        if let Some(key) = path.strip_prefix("/api/media/") {
-            self.witness.keep(key);
-        }
+        self.witness.keep_names_in(path);
         self.client
             .request(method, format!("http://127.0.0.1:{}{path}", self.port))
     }
 
     /// A request without a token to an address that the service gave.
     pub(crate) fn at(&self, method: Method, url: &str) -> RequestBuilder {
+        self.witness.keep_names_in(url);
         self.client.request(method, url)
     }
 
     /// A POST of `user-1` with a JSON body.
     pub(crate) async fn post(&self, path: &str, wanted: &Value) -> Response {
+        self.witness.keep_names_of(wanted);
         self.request(Method::POST, path)
             .header("content-type", "application/json")
             .body(wanted.to_string())

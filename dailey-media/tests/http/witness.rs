@@ -6,11 +6,13 @@ use std::sync::{LazyLock, Mutex};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use serde_json::Value;
+use testbed::s3::SECRET_ACCESS_KEY;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(dailey_media::server::openapi);
 
-/// What no log may hold beside tokens: headers that carry them, parameters of links and cursors.
-const NEVER: [&str; 7] = [
+/// What no log may hold beside tokens: headers that carry them, parameters of links and cursors, what opens the
+/// bucket.
+const NEVER: [&str; 8] = [
     "Bearer ",
     "authorization",
     "access_token",
@@ -18,6 +20,7 @@ const NEVER: [&str; 7] = [
     "signature=",
     "sig=",
     "X-Amz-",
+    SECRET_ACCESS_KEY,
 ];
 
 /// Shorter ones stand in words by chance.
@@ -31,6 +34,30 @@ impl Witness {
     pub(crate) fn keep(&self, secret: &str) {
         if secret.len() >= SHORTEST_SECRET {
             self.0.lock().unwrap().push(secret.to_owned());
+        }
+    }
+
+    /// The key in the path of an object or a link, and what a query says that is nobody else's to know.
+    pub(crate) fn keep_names_in(&self, url: &str) {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        for start in ["/api/media/", "/api/links/"] {
+            if let Some((_, key)) = path.split_once(start) {
+                self.keep(key);
+            }
+        }
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            if ["signature", "download", "prefix"].contains(&&*name) {
+                self.keep(&value);
+            }
+        }
+    }
+
+    /// The keys in the body of an operation.
+    pub(crate) fn keep_names_of(&self, wanted: &Value) {
+        let one = ["key", "from", "to", "prefix"].map(|name| &wanted[name]);
+        let many = wanted["keys"].as_array().into_iter().flatten();
+        for name in one.into_iter().chain(many).filter_map(Value::as_str) {
+            self.keep(name);
         }
     }
 
@@ -221,4 +248,29 @@ fn an_answer_that_the_document_does_not_have_is_noticed() {
         let told = answered.is_described();
         assert_eq!(told.is_ok(), is_described, "{answered:?}: {told:?}");
     }
+}
+
+#[test]
+fn a_line_with_a_secret_or_the_name_of_an_object_is_noticed() {
+    let witness = Witness::default();
+    witness.keep_names_in("/api/media/holiday-one.jpg?download=holiday-two.jpg");
+    witness.keep_names_in(
+        "http://127.0.0.1/api/links/holiday-three.jpg?expires=1&signature=of-whoever",
+    );
+    witness.keep_names_of(&serde_json::json!({
+        "from": "holiday-four.jpg", "keys": ["holiday-five.jpg"], "method": "GET"
+    }));
+    for secret in [
+        "holiday-one.jpg",
+        "holiday-two.jpg",
+        "holiday-three.jpg",
+        "of-whoever",
+        "holiday-four.jpg",
+        "holiday-five.jpg",
+        SECRET_ACCESS_KEY,
+    ] {
+        let line = format!("INFO dailey_media: it was {secret}");
+        assert_eq!(witness.secret_in(&line).as_deref(), Some(secret));
+    }
+    assert_eq!(witness.secret_in("INFO dailey_media: GET, expires=1"), None);
 }
