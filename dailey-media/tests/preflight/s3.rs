@@ -50,7 +50,6 @@ impl OnS3 {
         let check = one(&report, check);
         let detail = check["detail"].as_str().unwrap();
         assert!(detail.contains(said), "{said} in {detail}");
-        assert!(check["ms"].as_u64().unwrap() < 5_500, "{check}");
         assert!(!report.to_string().contains(SECRET_ACCESS_KEY), "{report}");
     }
 }
