@@ -23,6 +23,8 @@ pub enum Traffic {
     LosesAnswersTo(&'static str, &'static str),
     /// What a connection answers from now on stalls after so many bytes.
     StallsAfter(u64),
+    /// A request of this method with this text in its first line is taken, and nothing more moves on its connection.
+    StallsAt(&'static str, &'static str),
     /// The server never hears of `If-Match` and `If-None-Match`.
     WithoutConditions,
     /// Whatever writes is forbidden, as S3 says that.
@@ -155,18 +157,18 @@ impl Shared {
     ) {
         let _ = from.set_nonblocking(false);
         let _ = from.set_read_timeout(Some(POLL));
-        let (mut number, mut passed) = (0, 0_u64);
+        let (mut number, mut passed, mut held) = (0, 0_u64, false);
         let mut piece = vec![0; 64 * 1024];
         while !self.has_ended() {
             let wish = *self.lock();
             let traffic = wish.traffic;
             if wish.number != number {
-                (number, passed) = (wish.number, 0);
+                (number, passed, held) = (wish.number, 0, false);
             }
             let answers = direction == Direction::Answers;
             match traffic {
                 Traffic::Breaks => break,
-                Traffic::Stalls => {
+                _ if held || traffic == Traffic::Stalls => {
                     std::thread::sleep(POLL);
                     continue;
                 }
@@ -200,6 +202,10 @@ impl Shared {
                 match traffic {
                     Traffic::LosesAnswersTo(method, text) if is_request(piece, method, text) => {
                         lost.store(true, Ordering::Relaxed);
+                    }
+                    Traffic::StallsAt(method, text) if is_request(piece, method, text) => {
+                        held = true;
+                        continue;
                     }
                     Traffic::WithoutConditions => without_conditions(piece),
                     Traffic::WithoutWrites

@@ -17,8 +17,8 @@ use crate::small_file::read_text;
 /// Largest configuration file.
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 
-/// Longest wait for the disk that it lies on. The preflight's checks come after it, and all of it ends within
-/// ten seconds.
+/// Longest wait for the disk that it lies on. The preflight's checks come after it, two of them one after the
+/// other, and all of it ends within ten seconds: with this, the first has its five and the last one more.
 const MAX_WAIT: Duration = Duration::from_secs(4);
 
 #[derive(Default, Deserialize)]

@@ -1,10 +1,12 @@
 //! A bucket that is not as it must be is named by the right check, within its time.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
 use testbed::{Proxy, Traffic};
 
-use super::ground::{Ground, causes, with_status, write};
+use super::ground::{APP, Ground, causes, with_status, write};
 
 /// A production set-up on a bucket, TLS and a proxy in front of it.
 struct OnS3 {
@@ -70,6 +72,53 @@ async fn a_bucket_that_keeps_conditions_is_proven() {
     let detail = &one(&report, "conditional_writes")["detail"];
     let said = "ignores that of a replace-if-unchanged multipart upload";
     assert!(detail.as_str().unwrap().contains(said), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn where_the_settings_are_slow_the_last_check_has_what_they_leave() {
+    const SLOW: Duration = Duration::from_secs(7);
+    let on_s3 = OnS3::new(Kind::Moto).await;
+    let toml = format!(
+        "[storage.s3]\nbucket = '{BUCKET}'\nregion = 'us-east-1'\nendpoint = 'http://127.0.0.1:{}'\n",
+        on_s3.proxy.port()
+    );
+    let config = on_s3.ground.path("slow.toml");
+    write(&config, &toml);
+    // `storage` is done by then, and this check alone is left.
+    on_s3.proxy.set(Traffic::StallsAt("PUT", "/object"));
+    let issuer = on_s3.ground.core.url();
+    let port = testbed::free_port().unwrap().to_string();
+    let lookup = |key: &str| {
+        let value = match key {
+            "DAILEY_ENV" => "development",
+            "JWT_ISSUER" => &issuer,
+            // Asked for once.
+            "PORT" => {
+                std::thread::sleep(SLOW);
+                &port
+            }
+            "CORE_APP_ID" => APP,
+            "AWS_ACCESS_KEY_ID" => ACCESS_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY" => SECRET_ACCESS_KEY,
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let started = Instant::now();
+    let report = dailey_media::preflight::run(&lookup, Some(&config)).await;
+    let took = started.elapsed();
+    assert!(
+        (SLOW..Duration::from_millis(10_500)).contains(&took),
+        "{took:?}"
+    );
+    let report: Value = serde_json::from_str(&report.to_json()).unwrap();
+    assert_eq!(one(&report, "storage")["status"], "ok", "{report:#}");
+    let last = one(&report, "conditional_writes");
+    assert_eq!(last["status"], "failed", "{report:#}");
+    let said = "not done when all checks had taken 10 seconds";
+    assert!(last["detail"].as_str().unwrap().contains(said), "{last}");
+    assert!(last["ms"].as_u64().unwrap() < 3_500, "{last}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
