@@ -29,14 +29,7 @@ static OUTPUT: OnceLock<Environment> = OnceLock::new();
 /// # Errors
 /// `RUST_LOG` cannot be read.
 pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), SettingsError> {
-    let directives = lookup("RUST_LOG").unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::builder().parse(&directives).map_err(|_| {
-        SettingsError::new(
-            "setting_invalid",
-            "RUST_LOG",
-            "is not a list of log levels: write `info`, or `warn,dailey_http=debug`",
-        )
-    })?;
+    let filter = filter(lookup)?;
     let output = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| StandardError);
@@ -56,6 +49,25 @@ pub fn init(environment: Environment, lookup: Lookup<'_>) -> Result<(), Settings
         tracing::error!(%place, "panicked");
     }));
     Ok(())
+}
+
+/// Whether [`init`] can read what it is told, for a check before a start. Sets nothing.
+///
+/// # Errors
+/// `RUST_LOG` cannot be read.
+pub fn check(lookup: Lookup<'_>) -> Result<(), SettingsError> {
+    filter(lookup).map(drop)
+}
+
+fn filter(lookup: Lookup<'_>) -> Result<EnvFilter, SettingsError> {
+    let directives = lookup("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+    EnvFilter::builder().parse(&directives).map_err(|_| {
+        SettingsError::new(
+            "setting_invalid",
+            "RUST_LOG",
+            "is not a list of log levels: write `info`, or `warn,dailey_http=debug`",
+        )
+    })
 }
 
 /// Lets the threads of this runtime gather the lines of requests until they have nothing else to do, or 4 KiB

@@ -30,11 +30,12 @@ pub(crate) use store::Probe as StoreProbe;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use dailey_http::logs;
 use dailey_http::settings::Lookup;
 use tokio::sync::OnceCell;
 
 use self::aim::Aim;
-use crate::settings::Draft;
+use crate::settings::{Draft, SettingError};
 
 /// Longest time for one check: what answers more slowly is not fit to be relied on.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,7 +74,10 @@ fn failed(detail: impl Into<String>, hint: &'static str) -> Outcome {
 /// Runs every check on what the environment and the configuration file say.
 pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
     let ends = Instant::now() + RUN_TIMEOUT;
-    let draft = Draft::read(lookup, config);
+    let mut draft = Draft::read(lookup, config);
+    // Its levels are set after the checks, and would stop a start then.
+    let log = logs::check(lookup).err();
+    draft.errors.extend(log.map(SettingError::from));
     let aim = Aim::read(lookup, draft.environment);
     let checks = tokio::join!(
         check("config", ends, config::settings(&draft)),

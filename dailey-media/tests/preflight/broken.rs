@@ -289,6 +289,10 @@ async fn wrong_build_settings_of_the_front_end_are_named() {
 
 #[tokio::test]
 async fn every_wrong_setting_fails_config_alone_and_is_not_shown() {
+    let many = (0..17).map(|n| format!("hush-{n}"));
+    let too_many = many.collect::<Vec<_>>().join(",");
+    let ids = (0..17).map(|n| format!("6f9619ff-8b86-4d01-b42d-0000000000{n:02}"));
+    let too_many_ids = ids.collect::<Vec<_>>().join(",");
     for (key, value) in [
         ("DAILEY_ENV", "staging-hush"),
         ("JWT_ISSUER", "hush hush"),
@@ -314,8 +318,19 @@ async fn every_wrong_setting_fails_config_alone_and_is_not_shown() {
         ("JWT_ISSUER", "http://hush.example"),
         ("CORE_AUDIENCE", "6f9619ff-8b86-4d01-b42d-hushhushhush"),
         ("CORE_APP_ID", ""),
+        ("CORE_APP_ID", &too_many_ids),
+        ("CORE_AUDIENCE", &too_many),
+        ("NODE_ENV", "staging-hush"),
+        ("RUST_LOG", "info=hush"),
     ] {
-        let report = broken(|ground| ground.set(key, value)).await;
+        let report = broken(|ground| {
+            if value == too_many {
+                // Both set and different is another mistake.
+                ground.unset("CORE_APP_ID");
+            }
+            ground.set(key, value);
+        })
+        .await;
         let failed = with_status(&report, "failed");
         assert_eq!(failed, ["config"], "{key}={value}: {report:#}");
         let text = report.to_string();
@@ -323,6 +338,21 @@ async fn every_wrong_setting_fails_config_alone_and_is_not_shown() {
             text.contains(key) && !text.contains("hush"),
             "{key}: {text}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_a_bucket_that_is_set_to_nothing_is_named_by_config() {
+    const ID: &str = "AWS_ACCESS_KEY_ID";
+    const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+    for (empty, other) in [(ID, SECRET), (SECRET, ID)] {
+        names("config", &format!("or set {empty}"), |ground| {
+            let bucket = "[storage.s3]\nbucket = 'media'\nregion = 'auto'\nendpoint = 'https://s3.example'\n";
+            write(&ground.path("dailey-media.toml"), bucket);
+            ground.set(empty, "");
+            ground.set(other, "key");
+        })
+        .await;
     }
 }
 
