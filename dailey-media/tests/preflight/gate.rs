@@ -4,8 +4,8 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::core::Answer;
-use super::ground::Ground;
+use super::core::{Ahead, Answer};
+use super::ground::{Ground, write};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -26,22 +26,47 @@ fn ends_without_ever_listening(ground: &Ground, mut child: Child) -> Option<i32>
     }
 }
 
+/// While `check` fails, `serve` says so and ends, and nobody can ever connect.
+pub(crate) fn stays_shut(ground: &Ground, check: &str) {
+    let errors = std::fs::File::create(ground.path("errors")).unwrap();
+    let mut command = ground.command();
+    command.arg("serve").stderr(errors).stdout(Stdio::null());
+    let child = command.spawn().unwrap();
+    let status = tokio::task::block_in_place(|| ends_without_ever_listening(ground, child));
+    assert_eq!(status, Some(1), "{check}");
+    let said = std::fs::read_to_string(ground.path("errors")).unwrap();
+    let first = said.split_once("✗ ").map(|(_, rest)| rest);
+    assert!(
+        first.is_some_and(|first| first.starts_with(&format!("{check} ")) && first.contains("→ ")),
+        "{check}: {said}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_check_fails_nobody_can_ever_connect() {
-    for answer in [Answer::Stalls, Answer::HangsUp] {
-        let ground = Ground::new().await;
-        ground.core.jwks(answer);
-        let errors = std::fs::File::create(ground.path("errors")).unwrap();
-        let mut command = ground.command();
-        command.arg("serve").stderr(errors).stdout(Stdio::null());
-        let child = command.spawn().unwrap();
-        let status = tokio::task::block_in_place(|| ends_without_ever_listening(&ground, child));
-        assert_eq!(status, Some(1));
-        let said = std::fs::read_to_string(ground.path("errors")).unwrap();
-        assert!(
-            said.contains("✗ core_jwks") && said.contains("→ "),
-            "{said}"
-        );
+async fn whichever_check_fails_nobody_can_ever_connect() {
+    type Break = fn(&mut Ground);
+    // `port` alone leaves nothing to connect to, and `conditional_writes` needs a bucket.
+    let breaks: [(&str, Break); 7] = [
+        ("config", |ground| ground.set("CORS_ORIGINS", "*")),
+        ("core_health", |ground| {
+            let ill = Answer::Says(503, "application/json", "{}".into());
+            ground.core.health(ill);
+        }),
+        ("core_jwks", |ground| ground.core.jwks(Answer::Stalls)),
+        ("core_jwks", |ground| ground.core.jwks(Answer::HangsUp)),
+        ("clock", |ground| {
+            ground.core.clock(Ahead::By(Duration::from_secs(60)));
+        }),
+        ("storage", |ground| {
+            let toml = "[storage.local]\nroot = '/proc/nowhere'\n";
+            write(&ground.path("dailey-media.toml"), toml);
+        }),
+        ("frontend_env", |ground| ground.frontend("API_SECRET=hush")),
+    ];
+    for (check, break_it) in breaks {
+        let mut ground = Ground::new().await;
+        break_it(&mut ground);
+        stays_shut(&ground, check);
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
 use testbed::{Proxy, Traffic};
 
+use super::gate::stays_shut;
 use super::ground::{APP, Ground, causes, with_status, write};
 
 /// A production set-up on a bucket, TLS and a proxy in front of it.
@@ -142,6 +143,8 @@ async fn what_is_wrong_with_a_bucket_is_named() {
         on_s3.proxy.set(traffic);
         on_s3.names(check, said).await;
     }
+    on_s3.proxy.set(Traffic::WithoutConditions);
+    stays_shut(&on_s3.ground, "conditional_writes");
     on_s3.proxy.set(Traffic::Flows);
     let port = on_s3.ground.core.tls_in_front_of(on_s3.proxy.port()).await;
     on_s3.configure(port, "another-bucket");
