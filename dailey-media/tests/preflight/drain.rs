@@ -1,5 +1,6 @@
 //! Asked to stop, production says so first, goes on for a while, finishes what it has, and ends well.
 
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use dailey_auth::testing::TokenBuilder;
@@ -11,8 +12,8 @@ use super::ground::{APP, Ground};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn drains(signal: Signal) {
-    let ground = Ground::new().await;
+/// The program, and half a request to it.
+async fn begun(ground: &Ground) -> (Child, TcpStream) {
     let mut command = ground.command();
     command.arg("serve");
     let log = ground.path("log");
@@ -28,7 +29,25 @@ async fn drains(signal: Signal) {
         ground.address()
     );
     upload.write_all(head.as_bytes()).await.unwrap();
+    (child, upload)
+}
 
+/// How it ends by itself.
+async fn ends(child: &mut Child, patience: Duration) -> ExitStatus {
+    let waited = Instant::now();
+    loop {
+        if let Some(status) = child.exited() {
+            return status;
+        }
+        assert!(waited.elapsed() < patience, "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn drains(signal: Signal) {
+    let ground = Ground::new().await;
+    let (mut child, mut upload) = begun(&ground).await;
+    let health = format!("http://{}/health", ground.address());
     let client = reqwest::Client::builder().no_proxy();
     let client = client.pool_max_idle_per_host(0).build().unwrap();
     let asked = Instant::now();
@@ -56,13 +75,7 @@ async fn drains(signal: Signal) {
     let mut answer = String::new();
     upload.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
-    let ended = loop {
-        if let Some(status) = child.exited() {
-            break status;
-        }
-        assert!(asked.elapsed() < PATIENCE, "it does not end");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let ended = ends(&mut child, PATIENCE).await;
     assert_eq!(ended.code(), Some(0), "{}", child.log_tail(20));
 }
 
@@ -74,4 +87,27 @@ async fn sigterm_lets_requests_under_way_finish() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigint_lets_requests_under_way_finish() {
     drains(Signal::Interrupt).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_does_not_finish_is_cut_after_the_drain() {
+    // The lame duck's 5 s, and the drain's 25 s.
+    const ENDS: Duration = Duration::from_secs(30);
+    let ground = Ground::new().await;
+    let (mut child, mut upload) = begun(&ground).await;
+    let asked = Instant::now();
+    child.signal(Signal::Terminate).unwrap();
+    let ended = ends(&mut child, ENDS + Duration::from_secs(5)).await;
+    let took = asked.elapsed();
+    assert!(took >= ENDS, "cut after {took:?}");
+    assert_eq!(ended.code(), Some(0), "{}", child.log_tail(20));
+    let log = child.log_tail(20);
+    let said = "cut connections that were still open after the drain";
+    assert!(
+        log.contains(said) && log.contains("\"connections\":1"),
+        "{log}"
+    );
+    let mut answer = String::new();
+    let _ = upload.read_to_string(&mut answer).await;
+    assert_eq!(answer, "");
 }
