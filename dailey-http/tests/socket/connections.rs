@@ -2,11 +2,41 @@
 
 use std::time::{Duration, Instant};
 
+use dailey_http::client::TrustedProxies;
 use dailey_http::listen::{self, Drained, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::server::{LARGE_BYTES, Server, body, rest, short};
+
+#[test]
+fn the_limits_are_as_documented() {
+    let limits = Limits::default();
+    assert_eq!(
+        (
+            limits.header_read_timeout.as_secs(),
+            limits.keep_alive_timeout.as_secs(),
+            limits.max_headers,
+            limits.max_head_bytes,
+            limits.max_connections,
+            limits.max_connections_per_address,
+            limits.trusted_proxies,
+            limits.write_stall_timeout.as_secs(),
+            limits.drain.as_secs(),
+        ),
+        (
+            10,
+            75,
+            64,
+            16_384,
+            1024,
+            64,
+            TrustedProxies::loopback(),
+            30,
+            25
+        )
+    );
+}
 
 #[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_sending() {

@@ -69,6 +69,18 @@ async fn a_head_beyond_its_bounds_is_refused() {
 }
 
 #[tokio::test]
+async fn a_head_may_be_16_kib_long_to_the_byte() {
+    let server = Server::plain().await;
+    // From the first byte of the request line to the last of the empty line.
+    let of = |bytes: usize| long(bytes - long(0).len());
+    let largest = of(16_384);
+    assert_eq!(largest.len(), 16_384);
+    let answer = server.send(&largest).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    is_problem(&server.send(&of(16_385)).await, 431, "head_too_large");
+}
+
+#[tokio::test]
 async fn what_is_no_http_is_refused() {
     let server = Server::plain().await;
     for bad in [
