@@ -22,7 +22,7 @@ pub mod sshd;
 pub use child::{Child, Signal, how_it_ended};
 pub use error::StartError;
 pub use loopback::{free_port, wait_for_http};
-pub use proxy::{Proxy, Traffic};
+pub use proxy::{Condition, Heard, Proxy, Traffic};
 pub use secret::token_in;
 
 // The example of the project's front page compiles, too.

@@ -27,8 +27,33 @@ pub enum Traffic {
     StallsAt(&'static str, &'static str),
     /// The server never hears of `If-Match` and `If-None-Match`.
     WithoutConditions,
+    /// These conditions do not come as they were sent; all others do.
+    Changes(&'static [Condition]),
     /// Whatever writes is forbidden, as S3 says that.
     WithoutWrites,
+}
+
+/// A condition of some requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition {
+    /// Of requests of this method,
+    pub method: &'static str,
+    /// with this text in their first line:
+    pub text: &'static str,
+    /// this field.
+    pub field: &'static str,
+    /// How the server hears of it.
+    pub heard: Heard,
+}
+
+/// How the server hears of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Not at all.
+    Never,
+    /// As `If-None-Match: *`. On an object that is there it fails as a stale `If-Match` does, and a server may know
+    /// only this one.
+    AsCreateOnly,
 }
 
 /// A running proxy; it ends when it is dropped.
@@ -208,6 +233,11 @@ impl Shared {
                         continue;
                     }
                     Traffic::WithoutConditions => without_conditions(piece),
+                    Traffic::Changes(conditions) => {
+                        for condition in conditions {
+                            condition.change(piece);
+                        }
+                    }
                     Traffic::WithoutWrites
                         if !piece.starts_with(b"GET ") && !piece.starts_with(b"HEAD ") =>
                     {
@@ -241,6 +271,36 @@ fn is_request(piece: &[u8], method: &str, text: &str) -> bool {
     let line = piece.split(|byte| *byte == b'\r').next();
     let line = String::from_utf8_lossy(line.unwrap_or_default());
     line.split(' ').next() == Some(method) && line.contains(text)
+}
+
+const CREATE_ONLY: &[u8] = b"if-none-match:";
+
+impl Condition {
+    /// Changes it in the head of a request, at the same length.
+    fn change(&self, piece: &mut [u8]) {
+        if !is_request(piece, self.method, self.text) {
+            return;
+        }
+        let field = format!("{}:", self.field);
+        let lines = piece.split_inclusive_mut(|byte| *byte == b'\n');
+        for line in lines.take_while(|line| **line != *b"\r\n") {
+            if line.len() <= field.len()
+                || !line[..field.len()].eq_ignore_ascii_case(field.as_bytes())
+            {
+                continue;
+            }
+            match self.heard {
+                Heard::Never => line[..2].copy_from_slice(b"x-"),
+                Heard::AsCreateOnly => {
+                    let end = line.len() - 2;
+                    // Not every server cuts blanks at the end of a value.
+                    line[..end].fill(b' ');
+                    line[..CREATE_ONLY.len()].copy_from_slice(CREATE_ONLY);
+                    line[end - 1] = b'*';
+                }
+            }
+        }
+    }
 }
 
 /// Gives the two fields other names of the same length.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
-use testbed::{Proxy, Traffic};
+use testbed::{Condition, Heard, Proxy, Traffic};
 
 use super::gate::stays_shut;
 use super::ground::{APP, Ground, causes, with_status, write};
@@ -75,6 +75,64 @@ async fn a_bucket_that_keeps_conditions_is_proven() {
     assert!(detail.as_str().unwrap().contains(said), "{detail}");
 }
 
+/// The server knows no `If-Match` where a multipart upload is completed; from this on it does.
+const MULTIPART_IF_UNCHANGED: Condition = Condition {
+    method: "POST",
+    text: "uploadId=",
+    field: "if-match",
+    heard: Heard::AsCreateOnly,
+};
+
+const NO_CREATE_ONLY_MULTIPART: Condition = Condition {
+    method: "POST",
+    text: "uploadId=",
+    field: "if-none-match",
+    heard: Heard::Never,
+};
+
+const NO_REPLACE_IF_UNCHANGED: Condition = Condition {
+    method: "PUT",
+    text: "",
+    field: "if-match",
+    heard: Heard::Never,
+};
+
+const NO_DELETE_IF_UNCHANGED: Condition = Condition {
+    method: "DELETE",
+    text: "",
+    field: "if-match",
+    heard: Heard::Never,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn a_condition_that_one_process_can_keep_by_itself_is_told() {
+    let on_s3 = OnS3::new(Kind::Moto).await;
+    for (changed, said) in [
+        (
+            &[][..],
+            "but the store ignores that of a replace-if-unchanged multipart upload: run one dailey-media",
+        ),
+        (
+            &[MULTIPART_IF_UNCHANGED, NO_DELETE_IF_UNCHANGED],
+            "but the store ignores that of a delete-if-unchanged: run one dailey-media",
+        ),
+        (
+            &[MULTIPART_IF_UNCHANGED],
+            "conditions on writes, multipart uploads and deletions are kept, under a race as well",
+        ),
+    ] {
+        on_s3.proxy.set(Traffic::Changes(changed));
+        let (report, status) = on_s3.ground.preflight(&[]).await;
+        assert_eq!(status, Some(0), "{report:#}");
+        let detail = &one(&report, "conditional_writes")["detail"];
+        assert!(
+            detail.as_str().unwrap().contains(said),
+            "{said} in {detail}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn where_the_settings_are_slow_the_last_check_has_what_they_leave() {
@@ -131,6 +189,16 @@ async fn what_is_wrong_with_a_bucket_is_named() {
             Traffic::WithoutConditions,
             "conditional_writes",
             "the store took a create-only write",
+        ),
+        (
+            Traffic::Changes(&[NO_REPLACE_IF_UNCHANGED]),
+            "conditional_writes",
+            "the store took a replace-if-unchanged write",
+        ),
+        (
+            Traffic::Changes(&[NO_CREATE_ONLY_MULTIPART]),
+            "conditional_writes",
+            "the store took a create-only multipart upload",
         ),
         (
             Traffic::WithoutWrites,
