@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use dailey_auth::{Environment, FetchError, KeySetEvent, Observer, SkipReason, Verifier};
+use dailey_auth::{
+    Environment, FetchError, KeySetError, KeySetEvent, Observer, SkipReason, Verifier,
+};
 use http::StatusCode;
 use http::header::{AGE, DATE};
 use reqwest::redirect;
@@ -146,7 +148,7 @@ pub(super) async fn jwks(aim: &Aim) -> Outcome {
         }
         Err(error) => {
             let detail = format!("the key set cannot be used: {error}");
-            let hint = "see `dailey-auth jwks inspect` on CORE_JWKS_URL (default: DAILEY_CORE_URL or JWT_ISSUER, and /.well-known/jwks.json)";
+            let hint = hint(error);
             match error {
                 FetchError::Connection | FetchError::Timeout | FetchError::Status(500..) => {
                     Outcome::Unanswered { detail, hint }
@@ -154,6 +156,38 @@ pub(super) async fn jwks(aim: &Aim) -> Outcome {
                 _ => failed(detail, hint),
             }
         }
+    }
+}
+
+/// What to change where no key set came.
+fn hint(error: FetchError) -> &'static str {
+    match error {
+        FetchError::Connection | FetchError::Timeout => {
+            "start Core, or set CORE_JWKS_URL (default: DAILEY_CORE_URL or JWT_ISSUER, and /.well-known/jwks.json) \
+             to where its key set is reached from here"
+        }
+        FetchError::Redirect => {
+            "set CORE_JWKS_URL to the final address: a redirect is never followed"
+        }
+        FetchError::Status(500..) => {
+            "look at Core's log, and at what stands between it and this machine"
+        }
+        FetchError::Status(_)
+        | FetchError::ContentType
+        | FetchError::KeySet(KeySetError::Malformed) => {
+            "this is not the address of Core's key set: set CORE_JWKS_URL to Core's base address and \
+             /.well-known/jwks.json (the default, with DAILEY_CORE_URL or JWT_ISSUER as the base)"
+        }
+        FetchError::ContentEncoding => {
+            "switch compression off for this address in what stands between Core and this machine"
+        }
+        FetchError::KeySet(KeySetError::TooLarge | KeySetError::TooManyKeys) => {
+            "retire old keys (`dailey-core keys`), or set CORE_JWKS_URL to the address of Core's own key set"
+        }
+        FetchError::KeySet(KeySetError::NoUsableKey) => {
+            "publish an RS256 key and activate it: see `dailey-core keys`"
+        }
+        _ => "see `dailey-auth jwks inspect` on CORE_JWKS_URL",
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::core::{Ahead, Answer};
-use super::ground::{self, Ground, causes, with_status, write};
+use super::ground::{self, Ground, causes, one, with_status, write};
 
 const NAMES: [&str; 8] = [
     "config",
@@ -35,16 +35,16 @@ async fn broken(break_it: impl FnOnce(&mut Ground)) -> Value {
     report
 }
 
-/// The one check that must name it, and a piece of what it must say.
-async fn names(check: &str, said: &str, break_it: impl FnOnce(&mut Ground)) {
+/// The one check that must name it, and a piece of what it must say; returns its hint.
+async fn names(check: &str, said: &str, break_it: impl FnOnce(&mut Ground)) -> String {
     let report = broken(break_it).await;
     assert_eq!(causes(&report), [check], "{said}: {report:#}");
-    let checks = report["checks"].as_array().unwrap();
-    let failed = checks.iter().find(|one| one["name"] == check).unwrap();
+    let failed = one(&report, check);
     let detail = failed["detail"].as_str().unwrap();
     assert!(detail.contains(said), "{said} in {detail}");
     let hint = failed["hint"].as_str().unwrap();
     assert!(hint.len() > 10, "{hint}");
+    hint.to_owned()
 }
 
 #[tokio::test]
@@ -96,20 +96,33 @@ async fn a_broken_key_set_is_named() {
         jwk["kid"] = "another".into();
         json!({ "keys": [ground.core.key.jwk(), jwk] }).to_string()
     };
-    let html = || Answer::Says(200, "text/html", "<html>".into());
-    for (answer, said) in [
-        (Answer::Stalls, "took too long"),
-        (Answer::HangsUp, "could not be reached"),
-        (html(), "content type"),
-        (text("<html>"), "key set"),
-        (text(""), "key set"),
-        (text(r#"{"keys":[]}"#), "key"),
-        (text(r#"{"keys":[{"kty":"EC","kid":"e"}]}"#), "key"),
-        (text(&" ".repeat(70 * 1024)), "65536"),
-        (Answer::Redirect("https://localhost/".into()), "redirect"),
-        (Answer::Says(500, "application/json", "{}".into()), "500"),
+    let says = |status, body: &str| Answer::Says(status, "text/html", body.to_owned());
+    let is_reached = "to where its key set is reached";
+    let is_another = "not the address of Core's key set: set CORE_JWKS_URL";
+    let has_none = "`dailey-core keys`";
+    for (answer, said, to_do) in [
+        (Answer::Stalls, "took too long", is_reached),
+        (Answer::HangsUp, "could not be reached", is_reached),
+        (says(200, "<html>"), "content type", is_another),
+        (says(404, "<html>"), "404", is_another),
+        (text("<html>"), "key set", is_another),
+        (text(""), "key set", is_another),
+        (text(r#"{"keys":[]}"#), "key", has_none),
+        (
+            text(r#"{"keys":[{"kty":"EC","kid":"e"}]}"#),
+            "key",
+            has_none,
+        ),
+        (text(&" ".repeat(70 * 1024)), "65536", "retire old keys"),
+        (
+            Answer::Redirect("https://localhost/".into()),
+            "redirect",
+            "set CORE_JWKS_URL to the final address",
+        ),
+        (says(500, "{}"), "500", "look at Core's log"),
     ] {
-        names("core_jwks", said, |ground| ground.core.jwks(answer)).await;
+        let hint = names("core_jwks", said, |ground| ground.core.jwks(answer)).await;
+        assert!(hint.contains(to_do), "{said}: {hint}");
     }
     names("core_jwks", "private key", |ground| {
         let answer = text(&private(ground));

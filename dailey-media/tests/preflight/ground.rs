@@ -126,12 +126,17 @@ pub(crate) fn with_status<'a>(report: &'a Value, status: &str) -> Vec<&'a str> {
         .collect()
 }
 
+/// The check of this name.
+pub(crate) fn one<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap()
+}
+
 /// The names of the checks that failed, but for those that only could not be tried because of one that did.
 pub(crate) fn causes(report: &Value) -> Vec<&str> {
     let mut failed = with_status(report, "failed");
     failed.retain(|name| {
-        let checks = report["checks"].as_array().unwrap();
-        let check = checks.iter().find(|check| check["name"] == *name).unwrap();
+        let check = one(report, name);
         let (detail, hint) = (&check["detail"], &check["hint"]);
         let other = hint.as_str().unwrap().strip_prefix("mend what `");
         let other = other

@@ -7,7 +7,7 @@ use testbed::s3::{ACCESS_KEY_ID, Kind, S3Server, SECRET_ACCESS_KEY};
 use testbed::{Condition, Heard, Proxy, Traffic};
 
 use super::gate::stays_shut;
-use super::ground::{APP, Ground, causes, with_status, write};
+use super::ground::{APP, Ground, causes, one, with_status, write};
 
 /// A production set-up on a bucket, TLS and a proxy in front of it.
 struct OnS3 {
@@ -55,11 +55,6 @@ impl OnS3 {
         assert!(detail.contains(said), "{said} in {detail}");
         assert!(!report.to_string().contains(SECRET_ACCESS_KEY), "{report}");
     }
-}
-
-fn one<'r>(report: &'r Value, name: &str) -> &'r Value {
-    let checks = report["checks"].as_array().unwrap();
-    checks.iter().find(|check| check["name"] == name).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
