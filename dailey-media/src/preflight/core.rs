@@ -13,13 +13,16 @@ use reqwest::redirect;
 use url::Url;
 
 use super::aim::Aim;
-use super::{Check, Outcome, Status, failed, see_config};
+use super::{Check, Outcome, failed, see_config};
 
 /// How far Core's clock and ours may differ: the verifier's leeway.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
 
 /// Longest time for a request: a little less than a check has, so that it is told which one it was.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(4500);
+
+/// In front of what is wrong with the key set.
+const UNUSABLE: &str = "the key set cannot be used: ";
 
 /// Most names of keys in a detail.
 const MAX_NAMED_KEYS: usize = 4;
@@ -73,29 +76,62 @@ pub(super) async fn health(aim: &Aim) -> Outcome {
         Ok(answer) if answer.status() == StatusCode::OK => {
             Outcome::Proven("Core says that it is well".into())
         }
-        Ok(answer) => failed(
-            format!("Core's /health answers {}", answer.status().as_u16()),
-            "look at Core's log and at its /health; see that DAILEY_CORE_URL is Core's base address",
-        ),
-        Err(problem) => failed(
-            format!("Core's /health: {problem}"),
-            "start Core, or set DAILEY_CORE_URL to where it is reached from here",
-        ),
+        Ok(answer) => {
+            let detail = format!("Core's /health answers {}", answer.status().as_u16());
+            let hint = "look at Core's log and at its /health; see that DAILEY_CORE_URL is Core's base address";
+            if answer.status().is_server_error() {
+                Outcome::Unanswered { detail, hint }
+            } else {
+                failed(detail, hint)
+            }
+        }
+        Err(problem) => Outcome::Unanswered {
+            detail: format!("Core's /health: {problem}"),
+            hint: "start Core, or set DAILEY_CORE_URL to where it is reached from here",
+        },
     }
 }
 
-/// Where Core is away or ill altogether, one check says so, and the others look there.
-pub(super) fn tell_once(aim: &Aim, health: &Check, jwks: &mut Check, clock: &mut Check) {
-    const AWAY: &str = "it cannot be tried: Core is not well";
-    let is_one_place = matches!((&aim.base, &aim.jwks), (Some(base), Some(jwks)) if base.origin() == jwks.origin());
-    let is_ill = aim.base.is_some() && health.status() == Status::Failed;
-    if clock.is_unanswered() && is_ill {
-        clock.look_elsewhere(AWAY, "mend what `core_health` names");
-    } else if clock.is_unanswered() && jwks.is_unanswered() {
-        clock.look_elsewhere(AWAY, "mend what `core_jwks` names");
+/// A check of Core, and what it said of no answer, where it had none.
+pub(super) struct Asked {
+    pub(super) check: Check,
+    unanswered: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn new(name: &'static str, outcome: Outcome, took: Duration) -> Self {
+        let unanswered = match &outcome {
+            Outcome::Unanswered { detail, .. } => Some(detail.clone()),
+            _ => None,
+        };
+        Self {
+            check: Check::new(name, outcome, took),
+            unanswered,
+        }
     }
-    if jwks.is_unanswered() && is_ill && is_one_place {
-        jwks.look_elsewhere(AWAY, "mend what `core_health` names");
+
+    /// Names another check as the one to look at, where this one had no answer.
+    fn look_at(&mut self, hint: &'static str) {
+        if let Some(said) = self.unanswered.take() {
+            let said = said.strip_prefix(UNUSABLE).unwrap_or(&said);
+            let why = format!("it cannot be tried: Core is not well ({said})");
+            self.check.look_elsewhere(&why, hint);
+        }
+    }
+}
+
+/// Where Core is away or ill altogether, one check says so, and the others look there. An answer of `/health` that
+/// only is not the right one is no such sign: whatever gave it is up, and may be something else than Core.
+pub(super) fn tell_once(aim: &Aim, health: &Check, jwks: &mut Asked, clock: &mut Asked) {
+    const SEE_HEALTH: &str = "mend what `core_health` names";
+    let is_one_place = matches!((&aim.base, &aim.jwks), (Some(base), Some(jwks)) if base.origin() == jwks.origin());
+    if health.is_unanswered() {
+        clock.look_at(SEE_HEALTH);
+    } else if jwks.unanswered.is_some() {
+        clock.look_at("mend what `core_jwks` names");
+    }
+    if health.is_unanswered() && is_one_place {
+        jwks.look_at(SEE_HEALTH);
     }
 }
 
@@ -147,7 +183,7 @@ pub(super) async fn jwks(aim: &Aim) -> Outcome {
             Outcome::Proven(format!("usable keys: {}{more}", named.join(", ")))
         }
         Err(error) => {
-            let detail = format!("the key set cannot be used: {error}");
+            let detail = format!("{UNUSABLE}{error}");
             let hint = hint(error);
             match error {
                 FetchError::Connection | FetchError::Timeout | FetchError::Status(500..) => {
@@ -246,13 +282,16 @@ pub(super) async fn clock(aim: &Aim) -> Outcome {
         else => None,
     };
     let Some((theirs, ours)) = first else {
-        let detail = "Core says no time: none of its answers has a Date".to_owned();
-        let hint =
-            "see that Core is reached from here; a proxy in between must leave Date in place";
         return if answered.load(Ordering::Relaxed) {
-            failed(detail, hint)
+            failed(
+                "Core says no time: none of its answers has a Date",
+                "let a proxy in between leave Date in place",
+            )
         } else {
-            Outcome::Unanswered { detail, hint }
+            Outcome::Unanswered {
+                detail: "none of Core's addresses answers".into(),
+                hint: "see that Core is reached from here",
+            }
         };
     };
     let difference = ours

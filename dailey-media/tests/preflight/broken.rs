@@ -194,13 +194,38 @@ async fn a_pipe_that_nobody_writes_to_holds_nothing_up() {
 #[tokio::test]
 async fn a_core_that_is_away_altogether_is_named_once() {
     let bad_gateway = || Answer::Says(502, "text/html", "<html>".into());
-    for answer in [bad_gateway(), Answer::HangsUp, Answer::Stalls] {
-        names("core_health", "/health", |ground| {
+    let none = "none of Core's addresses answers";
+    for (answer, said, of_clock) in [
+        (bad_gateway(), "the issuer answered with status 502", None),
+        (
+            Answer::HangsUp,
+            "the issuer could not be reached",
+            Some(none),
+        ),
+        (Answer::Stalls, "the issuer took too long", Some(none)),
+    ] {
+        let report = broken(|ground| {
             ground.core.health(answer.clone());
             ground.core.jwks(answer);
         })
         .await;
+        assert_eq!(causes(&report), ["core_health"], "{report:#}");
+        let away = |said| format!("it cannot be tried: Core is not well ({said})");
+        let detail = |check| one(&report, check)["detail"].as_str().unwrap();
+        assert_eq!(detail("core_jwks"), away(said));
+        if let Some(said) = of_clock {
+            assert_eq!(detail("clock"), away(said));
+        }
     }
+    // Something answers on Core's address, but not Core.
+    let report = broken(|ground| {
+        ground
+            .core
+            .health(Answer::Says(404, "text/html", "no".into()));
+        ground.core.jwks(bad_gateway());
+    })
+    .await;
+    assert_eq!(causes(&report), ["core_health", "core_jwks"], "{report:#}");
     // What answers is not kept back.
     let report = broken(|ground| {
         ground.core.health(Answer::HangsUp);
