@@ -26,6 +26,39 @@ async fn log_in(client: &Client, app_id: &str) -> String {
 
 #[test]
 #[ignore = "needs nginx: `cargo xtask test` sets it up and runs this"]
+fn the_longest_description_of_an_object_comes_back() {
+    in_a_world(|world| {
+        let deployment = Deployment::start(world);
+        visitor::run(async {
+            let client = visitor::client(&deployment.edge.public_ca);
+            let token = log_in(&client, &deployment.core.app_id).await;
+            let url = format!("{MEDIA}/api/media/described");
+            // 32 pairs of 64 bytes, and three fields of 512.
+            let value = "v".repeat(62);
+            let mut put = client.put(&url).bearer_auth(&token).body("x");
+            for pair in 10..42 {
+                put = put.header(format!("x-meta-{pair}"), &value);
+            }
+            let named = format!("inline; filename=\"{}\"", "n".repeat(490));
+            let cached = format!("private, max-age=60, {}", "c".repeat(480));
+            let typed = format!("text/plain; x=\"{}\"", "t".repeat(490));
+            put = put
+                .header("content-disposition", &named)
+                .header("cache-control", &cached)
+                .header("content-type", &typed);
+            let stored = put.send().await.unwrap();
+            let status = stored.status();
+            let told = stored.text().await.unwrap();
+            assert_eq!(status, StatusCode::CREATED, "{told}");
+            let got = client.get(&url).bearer_auth(&token).send().await.unwrap();
+            assert_eq!(got.status(), StatusCode::OK);
+            assert_eq!(got.headers()["x-meta-41"], value);
+        });
+    });
+}
+
+#[test]
+#[ignore = "needs nginx: `cargo xtask test` sets it up and runs this"]
 fn ninety_mebibytes_go_up_and_come_back_whole_and_in_part() {
     in_a_world(|world| {
         let deployment = Deployment::start(world);
