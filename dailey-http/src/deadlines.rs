@@ -278,3 +278,24 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PatientStream<S> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_late_end_of_an_answer_is_not_that_of_the_next_one() {
+        let progress = Progress::new();
+        assert!(progress.is_between_answers());
+        let first = progress.answering(false);
+        let second = progress.answering(false);
+        drop(first);
+        progress.flushed();
+        assert!(!progress.is_between_answers() && !progress.is_before_head());
+        drop(second);
+        // Its bytes may still wait to be written.
+        assert!(!progress.is_between_answers() && progress.is_before_head());
+        progress.flushed();
+        assert!(progress.is_between_answers());
+    }
+}

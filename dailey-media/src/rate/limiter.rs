@@ -10,7 +10,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-/// Most buckets at once; a bucket that is full again is swept out. Above it, newcomers share one.
+/// Most buckets at once; a bucket that is full again is swept out. While there are as many, all share one.
 const MAX_BUCKETS: usize = 50_000;
 
 /// How often full buckets are swept out.
@@ -54,7 +54,7 @@ type Buckets<K> = RateLimiter<
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Bucket<K> {
     Of(K),
-    /// Of all for whom there was no room.
+    /// Of all, while there is no room.
     Shared,
 }
 
@@ -197,5 +197,18 @@ mod tests {
             assert!(limiter.take(key).wait.is_some(), "{key}");
         }
         assert!(limiter.buckets.len() <= 101, "{}", limiter.buckets.len());
+    }
+
+    #[test]
+    fn full_buckets_are_swept_out_so_that_others_have_room() {
+        let limiter = Limiter::with_room(rate(6000, 1), 100);
+        for key in 0..100 {
+            limiter.take(key);
+        }
+        assert_eq!(limiter.bucket(1000), Bucket::Shared);
+        // Swept at most once a second.
+        std::thread::sleep(Duration::from_millis(1100));
+        assert_eq!(limiter.bucket(1000), Bucket::Of(1000));
+        assert_eq!(limiter.buckets.len(), 0);
     }
 }

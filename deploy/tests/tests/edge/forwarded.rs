@@ -1,6 +1,6 @@
 //! What a service is told about a client: the truth, whatever the client says.
 
-use deploy_tests::edge::Edge;
+use deploy_tests::edge::{Deployment, Edge};
 use deploy_tests::recorder::{Manner, Recorder, values};
 use deploy_tests::wire::statuses;
 use deploy_tests::world::in_a_world;
@@ -64,6 +64,31 @@ fn what_a_client_says_of_itself_is_not_handed_on() {
                 assert_eq!(one(name), None, "{name}");
             }
         }
+    });
+}
+
+#[test]
+#[ignore = "needs nginx: `cargo xtask test` sets it up and runs this"]
+fn dmapi_counts_a_client_that_lies_as_the_one_that_it_is() {
+    in_a_world(|world| {
+        let deployment = Deployment::start(world);
+        let way = from(&deployment.edge, "media.dailey.cloud");
+        let ask = |client: &str, lie: u8| {
+            let lies = LIES.replace("10.9.9.9", &format!("10.9.9.{lie}"));
+            let head = format!(
+                "GET /api/auth/validate HTTP/1.1\r\nHost: media.dailey.cloud\r\n{lies}CF-Connecting-IP: {client}\r\n\r\n"
+            );
+            statuses(&way.ask(&head).unwrap())[0]
+        };
+        let told: Vec<u16> = (0..40).map(|lie| ask("192.0.2.77", lie)).collect();
+        // 30 at once, and one more every two seconds. Nor does one of them pass for plain http.
+        assert!(told[..30].iter().all(|status| *status == 401), "{told:?}");
+        assert!(told[30..].contains(&429), "{told:?}");
+        assert!(
+            told.iter().all(|status| [401, 429].contains(status)),
+            "{told:?}"
+        );
+        assert_eq!(ask("192.0.2.78", 0), 401);
     });
 }
 
