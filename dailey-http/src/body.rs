@@ -5,7 +5,7 @@ use axum::body::{Body, Bytes};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-use crate::pace::{Ended, Paced};
+use crate::pace::{Ended, Pace, Paced};
 use crate::problem::Problem;
 
 /// Why a body was not read.
@@ -13,18 +13,18 @@ use crate::problem::Problem;
 pub enum BodyError {
     /// It has more than this many bytes.
     TooLarge(usize),
-    /// It came more slowly than [`Paced`] allows.
+    /// It came more slowly than its [`Pace`] allows.
     TooSlow,
     /// It ended before it was complete.
     Broken,
 }
 
-/// Reads a body of at most `limit_bytes`.
+/// Reads a body of at most `limit_bytes`, which comes at this pace.
 ///
 /// # Errors
 /// [`BodyError`], which becomes the fitting [`Problem`].
-pub async fn read(body: Body, limit_bytes: usize) -> Result<Bytes, BodyError> {
-    let mut body = Paced::new(body);
+pub async fn read(body: Body, limit_bytes: usize, pace: Pace) -> Result<Bytes, BodyError> {
+    let mut body = Paced::new(body, pace);
     let mut bytes = Vec::new();
     while let Some(piece) = body.next().await? {
         if body.came() > limit_bytes as u64 {
@@ -87,9 +87,10 @@ pub async fn json<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
     limit_bytes: usize,
+    pace: Pace,
 ) -> Result<T, Problem> {
     require_json(headers)?;
-    parse(&read(body, limit_bytes).await?)
+    parse(&read(body, limit_bytes, pace).await?)
 }
 
 /// The same where there may be no body at all, which is `T`'s default.
@@ -100,9 +101,10 @@ pub async fn optional_json<T: DeserializeOwned + Default>(
     headers: &HeaderMap,
     body: Body,
     limit_bytes: usize,
+    pace: Pace,
 ) -> Result<T, Problem> {
     let type_checked = require_json(headers);
-    let bytes = read(body, limit_bytes).await?;
+    let bytes = read(body, limit_bytes, pace).await?;
     if bytes.is_empty() {
         return Ok(T::default());
     }

@@ -7,20 +7,32 @@ use http_body_util::BodyExt;
 use hyper::body::Frame;
 use tokio::time::{Instant, timeout_at};
 
-/// Longest pause between two pieces of a body.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// How slowly a body may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Longest pause between two pieces. Default 30 s.
+    pub pause: Duration,
+    /// Every body has this long, whatever its size. Default 60 s.
+    pub least_time: Duration,
+    /// A longer one must come at least this fast, on average; 0 is as 1. Default 64 KiB.
+    pub least_bytes_per_second: u64,
+}
 
-/// Every body has this long, whatever its size.
-const LEAST_TIME: Duration = Duration::from_secs(60);
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            pause: Duration::from_secs(30),
+            least_time: Duration::from_secs(60),
+            least_bytes_per_second: 64 * 1024,
+        }
+    }
+}
 
-/// A longer one must come at least this fast, on average.
-const LEAST_BYTES_PER_SECOND: u64 = 64 * 1024;
-
-/// A body that is watched: at most 30 s between two pieces, and after a minute at least 64 KiB a second on
-/// average.
+/// A body that is watched: it comes at least at its [`Pace`].
 #[derive(Debug)]
 pub struct Paced {
     body: Body,
+    pace: Pace,
     started: Instant,
     came: u64,
 }
@@ -36,9 +48,10 @@ pub enum Ended {
 
 impl Paced {
     /// Its time begins now.
-    pub fn new(body: Body) -> Self {
+    pub fn new(body: Body, pace: Pace) -> Self {
         Self {
             body,
+            pace,
             started: Instant::now(),
             came: 0,
         }
@@ -50,9 +63,9 @@ impl Paced {
     /// [`Ended`]; there is nothing more to ask for then.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Ended> {
         loop {
-            let by_size = Duration::from_secs(self.came / LEAST_BYTES_PER_SECOND);
-            let end = self.started + LEAST_TIME.max(by_size);
-            let end = end.min(Instant::now() + MAX_PAUSE);
+            let by_size = Duration::from_secs(self.came / self.pace.least_bytes_per_second.max(1));
+            let end = self.started + self.pace.least_time.max(by_size);
+            let end = end.min(Instant::now() + self.pace.pause);
             let frame = match timeout_at(end, self.body.frame()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => frame,

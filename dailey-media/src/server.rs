@@ -241,9 +241,12 @@ async fn service(
         Arc::new(AllUploads::new(Arc::clone(&storage))),
     );
     let changes = Changes::new(Arc::clone(&storage), quotas, audit);
-    let expiry = settings.upload_expiry;
-    let chunk = settings.limits.upload_chunk_max_bytes;
-    let uploads = Uploads::new(Arc::clone(&storage), changes.clone(), expiry, chunk);
+    let uploads = Uploads::new(
+        Arc::clone(&storage),
+        changes.clone(),
+        settings.upload_expiry,
+        &settings.limits,
+    );
     let limits = RateLimits::new(settings.rate_limit, &settings.limits);
     let pseudonyms = Pseudonyms::new(&link_secret);
     let app = App::new(Parts {

@@ -36,7 +36,7 @@ use crate::failure::failed;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
 use crate::rate;
-use crate::routes::{App, Caller, MAX_JSON_BYTES};
+use crate::routes::{App, Caller, count};
 use crate::storage::{Location, Storage, StorageError, records};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -88,7 +88,8 @@ async fn claimed(app: App, request: Request, next: Next) -> Result<Response, Pro
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(Caller(token));
     let (body, read) = if body::is_content_type(&parts.headers, "application/json") {
-        let bytes = body::read(body, MAX_JSON_BYTES).await?;
+        let most = count(app.limits.json_max_bytes);
+        let bytes = body::read(body, most, app.limits.pace()).await?;
         (Body::from(bytes.clone()), bytes)
     } else {
         (body, Bytes::new())

@@ -4,14 +4,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use dailey_http::Problem;
-use dailey_http::body::json;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::openapi::{BodyRefusals, ObjectBody, Refusals};
 use super::writing::stored;
-use super::{App, Caller, MAX_JSON_BYTES, absent, key_text};
+use super::{App, Caller, absent, json_body, key_text};
 use crate::access::Scope;
 use crate::changes::Moved;
 use crate::preconditions::Preconditions;
@@ -111,7 +110,7 @@ async fn places(
     body: Body,
 ) -> Result<Places, Problem> {
     let space = app.access.open(token, Scope::Write)?;
-    let wanted: Wanted = json(headers, body, MAX_JSON_BYTES).await?;
+    let wanted: Wanted = json_body(app, headers, body).await?;
     let at = |text| -> Result<Location, Problem> {
         let space = space.clone();
         let key = key_text(text)?;

@@ -19,11 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::hmac;
 use axum::Router;
+use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use dailey_http::Problem;
 use dailey_http::metrics::Metrics;
-use http::{HeaderName, HeaderValue, StatusCode, Uri};
+use dailey_http::{Problem, body};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use serde::de::DeserializeOwned;
 
 use crate::access::Access;
 use crate::changes::Changes;
@@ -45,9 +47,6 @@ pub(crate) use caller::Caller;
 
 /// Start of every object's path.
 const OBJECTS: &str = "/api/media/";
-
-/// Largest JSON body: a batch of 1000 keys of 255 bytes.
-pub(crate) const MAX_JSON_BYTES: usize = 256 * 1024;
 
 /// What every route may use. Cloned for each request, so it is one pointer.
 #[derive(Clone, Debug)]
@@ -165,8 +164,18 @@ fn operations(app: &App) -> Router<App> {
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
 }
 
-fn count(limit: u32) -> usize {
+pub(crate) fn count(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// A JSON body within the limits.
+async fn json_body<T: DeserializeOwned>(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Problem> {
+    let most = count(app.limits.json_max_bytes);
+    body::json(headers, body, most, app.limits.pace()).await
 }
 
 /// The key in a request's path, from its raw form: decoded once, here and nowhere else.

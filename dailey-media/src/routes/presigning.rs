@@ -7,14 +7,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use dailey_http::{Problem, body};
+use dailey_http::Problem;
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::links::now_seconds;
 use super::openapi::{BodyRefusals, Refusals};
-use super::{App, Caller, MAX_JSON_BYTES, failed, key_text};
+use super::{App, Caller, failed, json_body, key_text};
 use crate::access::Scope;
 use crate::link::Link;
 use crate::storage::{LinkMethod, Location};
@@ -77,7 +77,7 @@ pub(super) async fn presign(
     extensions: Extensions,
     body: Body,
 ) -> Result<Json<LinkBody>, Problem> {
-    let wanted: Wanted = match body::json(&headers, body, MAX_JSON_BYTES).await {
+    let wanted: Wanted = match json_body(&app, &headers, body).await {
         Ok(wanted) => wanted,
         Err(problem) => {
             // Counted like any other: which scope was meant cannot be told.

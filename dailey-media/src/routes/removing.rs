@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use dailey_http::{Problem, body};
+use dailey_http::Problem;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::openapi::{BodyRefusals, Refusals, StateRefusals};
 use super::{
-    App, Caller, MAX_JSON_BYTES, absent, condition_failed, count, failed, key, key_text,
+    App, Caller, absent, condition_failed, count, failed, json_body, key, key_text,
     malformed_condition,
 };
 use crate::access::Scope;
@@ -96,7 +96,7 @@ pub(super) async fn delete_many(
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     let space = app.access.open(&token, Scope::Write)?;
-    let wanted: Wanted = body::json(&headers, body, MAX_JSON_BYTES).await?;
+    let wanted: Wanted = json_body(&app, &headers, body).await?;
     let (keys, more) = match (wanted.keys, wanted.prefix) {
         (Some(keys), None) => (named(&app, keys)?, false),
         (None, Some(prefix)) => with_prefix(&app, &space, prefix).await?,

@@ -84,6 +84,7 @@ pub(super) async fn receive_object(
     let name = at.key.as_str().to_owned();
     let target = Target { at, description };
     let mut upload = app.storage.upload(target).await.map_err(failed)?;
+    let body = Paced::new(body, app.limits.pace());
     let size = receive(body, most, &mut room, &mut *upload).await?;
     let commit = Commit {
         conditions,
@@ -130,12 +131,11 @@ fn refuse_parts(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Writes the body to `upload`, `most` bytes at most; how many they were.
 async fn receive(
-    body: Body,
+    mut body: Paced,
     most: u64,
     room: &mut Room,
     upload: &mut dyn Upload,
 ) -> Result<u64, Problem> {
-    let mut body = Paced::new(body);
     while let Some(bytes) = body.next().await.map_err(ended)? {
         if body.came() > most {
             return Err(Problem::body_too_large(most));

@@ -1,5 +1,8 @@
 //! `[limits]` of the configuration file: what an operator may set, within ceilings that the code sets.
 
+use std::time::Duration;
+
+use dailey_http::pace::Pace;
 use serde::Deserialize;
 
 use crate::range::MAX_PARTS;
@@ -25,6 +28,28 @@ const MAX_OPEN_UPLOADS: u32 = 10_000;
 /// Most connections at once: a process has a bounded number of descriptors.
 const MAX_CONNECTIONS: u32 = 65_536;
 
+/// Largest JSON body: it is held in memory.
+const MAX_JSON_BYTES: u32 = 1024 * 1024;
+
+/// Least of it: a copy of one key to another.
+const MIN_JSON_BYTES: u32 = 1024;
+
+/// Longest pause in a body, in seconds: a proxy waits no longer either.
+const MAX_PAUSE_SECONDS: u64 = 120;
+
+/// Longest time that every body has, in seconds: a piece of an upload comes well before the shortest
+/// `UPLOAD_EXPIRY_SECONDS`.
+const MAX_BODY_SECONDS: u64 = 600;
+
+/// Least speed of a longer body. See [`MAX_BODY_SECONDS`].
+const MIN_BYTES_PER_SECOND: u64 = 16 * KIB;
+
+/// Highest speed that may be asked for: few connections of clients have more.
+const MAX_BYTES_PER_SECOND: u64 = 64 * MIB;
+
+/// Longest time that a PUT may take, in seconds: what is a day old in a bucket is swept.
+const MAX_PUT_SECONDS: u64 = 23 * 60 * 60;
+
 /// Highest rate; who wants more has no limit in mind.
 const MAX_RATE: u32 = 1_000_000;
 
@@ -35,6 +60,14 @@ const MAX_RATE: u32 = 1_000_000;
 pub struct Limits {
     /// Largest body of one PUT. Default: 95 MiB, below the 100 MB at which the edge in front cuts.
     pub put_max_bytes: u64,
+    /// Largest JSON body. Default: 256 KiB, a batch of 1000 keys of 255 bytes.
+    pub json_max_bytes: u32,
+    /// Longest pause between two pieces of a body. Default: 30.
+    pub body_pause_seconds: u64,
+    /// Every body has this long, whatever its size. Default: 60.
+    pub body_seconds: u64,
+    /// A longer one must come at least this fast, on average. Default: 64 KiB.
+    pub body_bytes_per_second: u64,
     /// What all subjects of one app may store together. Default: 10 GiB.
     pub app_quota_bytes: u64,
     /// What one subject may store. Default: 1 GiB.
@@ -88,6 +121,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             put_max_bytes: 95 * MIB,
+            json_max_bytes: 256 * 1024,
+            body_pause_seconds: 30,
+            body_seconds: 60,
+            body_bytes_per_second: 64 * KIB,
             app_quota_bytes: 10 * GIB,
             user_quota_bytes: GIB,
             user_quota_objects: 100_000,
@@ -116,10 +153,20 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How slowly a body may come.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace {
+            pause: Duration::from_secs(self.body_pause_seconds),
+            least_time: Duration::from_secs(self.body_seconds),
+            least_bytes_per_second: self.body_bytes_per_second,
+        }
+    }
+
     /// What does not fit, and what would.
     pub(super) fn refusal(&self) -> Option<&'static str> {
         let page = |count| (1..=MAX_PAGE).contains(&count);
         let connections = |count| (1..=MAX_CONNECTIONS).contains(&count);
+        let speeds = MIN_BYTES_PER_SECOND..=MAX_BYTES_PER_SECOND;
         let rates = [
             self.reads_per_minute,
             self.reads_at_once,
@@ -133,6 +180,26 @@ impl Limits {
             (
                 (1..=MAX_PUT_BYTES).contains(&self.put_max_bytes),
                 "[limits] put_max_bytes is not 1 to 5368709120 (5 GiB): larger objects need resumable uploads",
+            ),
+            (
+                (MIN_JSON_BYTES..=MAX_JSON_BYTES).contains(&self.json_max_bytes),
+                "[limits] json_max_bytes is not 1024 to 1048576 (1 MiB)",
+            ),
+            (
+                (1..=MAX_PAUSE_SECONDS).contains(&self.body_pause_seconds),
+                "[limits] body_pause_seconds is not 1 to 120",
+            ),
+            (
+                (1..=MAX_BODY_SECONDS).contains(&self.body_seconds),
+                "[limits] body_seconds is not 1 to 600",
+            ),
+            (
+                speeds.contains(&self.body_bytes_per_second),
+                "[limits] body_bytes_per_second is not 16384 (16 KiB) to 67108864 (64 MiB)",
+            ),
+            (
+                self.put_max_bytes / self.body_bytes_per_second.max(1) <= MAX_PUT_SECONDS,
+                "[limits] put_max_bytes takes longer than 23 hours at body_bytes_per_second: lower it or raise that",
             ),
             (
                 page(self.list_max_objects),
@@ -195,6 +262,11 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bodies_come_as_fast_as_everywhere_unless_configured() {
+        assert_eq!(Limits::default().pace(), Pace::default());
+    }
 
     #[test]
     fn the_page_has_every_limit_with_its_default() {

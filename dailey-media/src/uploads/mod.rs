@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use dailey_http::pace::Pace;
 use dailey_http::{Problem, request_id};
 
 pub(crate) use self::all::AllUploads;
@@ -35,6 +36,7 @@ use self::turns::{Turn, Turns};
 use crate::changes::{Changes, FillError};
 use crate::key::Space;
 use crate::preconditions::{Preconditions, Validators};
+use crate::settings::Limits;
 use crate::storage::{
     Committed, Deletion, Object, Received, Storage, StorageError, Tried, records, try_conditions,
 };
@@ -54,6 +56,7 @@ pub(crate) struct Uploads {
     expiry: Duration,
     /// Most bytes of one request.
     chunk_max_bytes: u64,
+    pace: Pace,
     turns: Turns,
     buffers: Buffers,
 }
@@ -128,13 +131,14 @@ impl Uploads {
         storage: Arc<dyn Storage>,
         changes: Changes,
         expiry: Duration,
-        chunk_max_bytes: u64,
+        limits: &Limits,
     ) -> Self {
         Self {
             storage,
             changes,
             expiry,
-            chunk_max_bytes,
+            chunk_max_bytes: limits.upload_chunk_max_bytes,
+            pace: limits.pace(),
             turns: Turns::default(),
             buffers: Buffers::default(),
         }

@@ -118,7 +118,7 @@ impl Uploads {
         body: Body,
         left: u64,
     ) -> Result<(), UploadError> {
-        let mut body = Paced::new(body);
+        let mut body = Paced::new(body, self.pace);
         loop {
             let next = tokio::select! {
                 next = body.next() => next,

@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use dailey_http::Problem;
 use dailey_http::body::{self, BodyError};
+use dailey_http::pace::Pace;
 use serde::de::DeserializeOwned;
 
 /// Largest body in bytes: the longest legitimate one is some 5 KB.
@@ -11,7 +12,7 @@ pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Reads a body within its bounds.
 pub(super) async fn read(request: Request) -> Result<Bytes, BodyError> {
-    body::read(request.into_body(), MAX_BODY_BYTES).await
+    body::read(request.into_body(), MAX_BODY_BYTES, Pace::default()).await
 }
 
 /// A JSON body: an object with known members, each once.
@@ -22,7 +23,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
-        let read = body::json(&head.headers, body, MAX_BODY_BYTES);
+        let read = body::json(&head.headers, body, MAX_BODY_BYTES, Pace::default());
         read.await.map(Self)
     }
 }
@@ -35,7 +36,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
-        let read = body::optional_json(&head.headers, body, MAX_BODY_BYTES);
+        let read = body::optional_json(&head.headers, body, MAX_BODY_BYTES, Pace::default());
         read.await.map(Self)
     }
 }
