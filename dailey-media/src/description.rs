@@ -7,15 +7,16 @@ use http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
+use crate::settings::Limits;
 
 /// Start of the header names that carry a client's own metadata.
 pub(crate) const META_PREFIX: &str = "x-meta-";
 
 /// Most pairs of own metadata.
-const MAX_META_PAIRS: usize = 32;
+pub(crate) const MAX_META_PAIRS: u32 = 32;
 
 /// Most bytes of own metadata, names and values together: what S3 takes.
-const MAX_META_BYTES: usize = 2 * 1024;
+pub(crate) const MAX_META_BYTES: u32 = 2 * 1024;
 
 /// Longest value of one standard field.
 pub(crate) const MAX_FIELD_BYTES: usize = 512;
@@ -61,11 +62,19 @@ pub enum DescriptionError {
     /// Neither inline nor attachment.
     #[error("Content-Disposition does not begin with `inline` or `attachment`")]
     ContentDisposition,
-    /// Too much of the client's own metadata, or not plain text.
-    #[error(
-        "X-Meta-* headers take at most 32 pairs, 2048 bytes in all, each name once, values of visible ASCII"
-    )]
+    /// Of the client's own metadata a name stands twice or is empty, or a value is not plain text.
+    #[error("X-Meta-* headers take each name once, and values of visible ASCII")]
     Meta,
+    /// There is too much of it.
+    #[error(
+        "X-Meta-* headers take at most {max_pairs} pairs, and {max_bytes} bytes in all, names without the prefix"
+    )]
+    TooMuchMeta {
+        /// So many pairs are taken.
+        max_pairs: u32,
+        /// So many bytes.
+        max_bytes: u32,
+    },
 }
 
 impl Description {
@@ -84,6 +93,14 @@ impl Description {
     /// # Errors
     /// [`DescriptionError`], in words for the client.
     pub fn read(headers: &HeaderMap) -> Result<Self, DescriptionError> {
+        Self::read_within(&Limits::default(), headers)
+    }
+
+    /// The same where less own metadata may be taken. What is stored already is not held to it.
+    pub(crate) fn read_within(
+        limits: &Limits,
+        headers: &HeaderMap,
+    ) -> Result<Self, DescriptionError> {
         let content_type =
             field(headers, &header::CONTENT_TYPE)?.unwrap_or(UNKNOWN_TYPE.to_owned());
         if !is_media_type(&content_type) {
@@ -107,7 +124,7 @@ impl Description {
             content_type,
             cache_control,
             content_disposition,
-            meta: meta(headers)?,
+            meta: meta(limits, headers)?,
         })
     }
 }
@@ -148,7 +165,11 @@ fn field(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Descr
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
-fn meta(headers: &HeaderMap) -> Result<BTreeMap<String, String>, DescriptionError> {
+fn meta(
+    limits: &Limits,
+    headers: &HeaderMap,
+) -> Result<BTreeMap<String, String>, DescriptionError> {
+    let (max_pairs, max_bytes) = (limits.metadata_max_pairs, limits.metadata_max_bytes);
     let mut pairs = BTreeMap::new();
     let mut bytes = 0;
     for (name, value) in headers {
@@ -158,8 +179,14 @@ fn meta(headers: &HeaderMap) -> Result<BTreeMap<String, String>, DescriptionErro
         let value = value.to_str().map_err(|_| DescriptionError::Meta)?;
         bytes += name.len() + value.len();
         let twice = pairs.insert(name.to_owned(), value.to_owned()).is_some();
-        if name.is_empty() || twice || pairs.len() > MAX_META_PAIRS || bytes > MAX_META_BYTES {
+        if name.is_empty() || twice {
             return Err(DescriptionError::Meta);
+        }
+        if pairs.len() > max_pairs as usize || bytes > max_bytes as usize {
+            return Err(DescriptionError::TooMuchMeta {
+                max_pairs,
+                max_bytes,
+            });
         }
     }
     Ok(pairs)
@@ -317,7 +344,10 @@ mod tests {
         );
         assert_eq!(
             read(&[("x-meta-a", &"v".repeat(2048))]),
-            Err(DescriptionError::Meta)
+            Err(DescriptionError::TooMuchMeta {
+                max_pairs: 32,
+                max_bytes: 2048
+            })
         );
         assert_eq!(
             read(&[("content-type", "a/b"), ("content-type", "a/c")]),

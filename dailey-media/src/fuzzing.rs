@@ -10,6 +10,7 @@ use crate::description::Description;
 use crate::key::ObjectKey;
 use crate::preconditions::{Preconditions, ReadVerdict, Validators};
 use crate::range::{Wanted, wanted};
+use crate::settings::Limits;
 use crate::storage::{Location, local};
 use crate::uploads::checksum::Checks;
 use crate::uploads::{MAX_UPLOAD_BYTES, count, metadata};
@@ -64,7 +65,7 @@ pub fn if_range_holds(headers: &HeaderMap, current: &Validators, now_seconds: u6
 
 /// What an upload with this `Upload-Metadata` is to become.
 pub fn upload_metadata(text: &str) -> Option<(ObjectKey, Description)> {
-    let metadata = metadata::read(text).ok()?;
+    let metadata = metadata::read(&Limits::default(), text).ok()?;
     Some((metadata.key, metadata.description))
 }
 

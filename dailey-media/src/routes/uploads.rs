@@ -123,7 +123,7 @@ pub(super) async fn create(
     let space = app.access.open(&token, Scope::Write)?;
     let length = length(&headers, app.limits.upload_max_bytes)?;
     let text = one(&headers, &UPLOAD_METADATA)?.unwrap_or_default();
-    let metadata = metadata::read(text).map_err(metadata_invalid)?;
+    let metadata = metadata::read(&app.limits, text).map_err(metadata_invalid)?;
     Preconditions::read(&headers).map_err(malformed_condition)?;
     let expected = digest::field(&headers, &REPR_DIGEST)
         .map_err(|error| bad_request("digest_invalid", error.to_string()))?;

@@ -61,7 +61,7 @@ pub(super) async fn receive_object(
     body: Body,
 ) -> Result<Response, Problem> {
     refuse_parts(headers)?;
-    let description = Description::read(headers)
+    let description = Description::read_within(&app.limits, headers)
         .map_err(|error| bad_request("description_invalid", error.to_string()))?;
     let expected = digest::expected(headers)
         .map_err(|error| bad_request("digest_invalid", error.to_string()))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use dailey_http::pace::Pace;
 use serde::Deserialize;
 
+use crate::description::{MAX_META_BYTES, MAX_META_PAIRS};
 use crate::range::MAX_PARTS;
 use crate::storage::MAX_LINK_SECONDS;
 use crate::uploads::{MAX_CHUNK_BYTES, MAX_UPLOAD_BYTES};
@@ -34,7 +35,7 @@ const MAX_JSON_BYTES: u32 = 1024 * 1024;
 /// Least of it: a copy of one key to another.
 const MIN_JSON_BYTES: u32 = 1024;
 
-/// Longest pause in a body, in seconds: a proxy waits no longer either.
+/// Longest pause in a body, in seconds: a proxy in front seldom waits longer.
 const MAX_PAUSE_SECONDS: u64 = 120;
 
 /// Longest time that every body has, in seconds: a piece of an upload comes well before the shortest
@@ -68,6 +69,10 @@ pub struct Limits {
     pub body_seconds: u64,
     /// A longer one must come at least this fast, on average. Default: 64 KiB.
     pub body_bytes_per_second: u64,
+    /// Most bytes of an object's own metadata, names and values together. Default: 2 KiB.
+    pub metadata_max_bytes: u32,
+    /// In how many pairs. Default: 32.
+    pub metadata_max_pairs: u32,
     /// What all subjects of one app may store together. Default: 10 GiB.
     pub app_quota_bytes: u64,
     /// What one subject may store. Default: 1 GiB.
@@ -125,6 +130,8 @@ impl Default for Limits {
             body_pause_seconds: 30,
             body_seconds: 60,
             body_bytes_per_second: 64 * KIB,
+            metadata_max_bytes: MAX_META_BYTES,
+            metadata_max_pairs: MAX_META_PAIRS,
             app_quota_bytes: 10 * GIB,
             user_quota_bytes: GIB,
             user_quota_objects: 100_000,
@@ -200,6 +207,14 @@ impl Limits {
             (
                 self.put_max_bytes / self.body_bytes_per_second.max(1) <= MAX_PUT_SECONDS,
                 "[limits] put_max_bytes takes longer than 23 hours at body_bytes_per_second: lower it or raise that",
+            ),
+            (
+                self.metadata_max_bytes <= MAX_META_BYTES,
+                "[limits] metadata_max_bytes is not 0 to 2048: S3 takes no more",
+            ),
+            (
+                self.metadata_max_pairs <= MAX_META_PAIRS,
+                "[limits] metadata_max_pairs is not 0 to 32",
             ),
             (
                 page(self.list_max_objects),

@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::description::{Description, DescriptionError, META_PREFIX};
 use crate::key::{KeyError, ObjectKey};
 use crate::representation;
+use crate::settings::Limits;
 
 /// Most pairs: 32 of own metadata and those that have a meaning.
 const MAX_PAIRS: usize = 48;
@@ -63,7 +64,7 @@ pub(crate) enum MetadataError {
 }
 
 /// Reads the field's one value.
-pub(crate) fn read(text: &str) -> Result<Metadata, MetadataError> {
+pub(crate) fn read(limits: &Limits, text: &str) -> Result<Metadata, MetadataError> {
     let mut key = None;
     let mut file_name = None;
     // A PUT says the same in its headers, and is read by the same rules.
@@ -99,7 +100,8 @@ pub(crate) fn read(text: &str) -> Result<Metadata, MetadataError> {
         }
         headers.insert(name, value);
     }
-    let mut description = Description::read(&headers).map_err(MetadataError::Description)?;
+    let description = Description::read_within(limits, &headers);
+    let mut description = description.map_err(MetadataError::Description)?;
     if let Some(name) = file_name.map(parse_file_name).transpose()?
         && description.content_disposition.is_none()
     {
@@ -153,6 +155,10 @@ fn parse_file_name(value: Vec<u8>) -> Result<String, MetadataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(text: &str) -> Result<Metadata, MetadataError> {
+        super::read(&Limits::default(), text)
+    }
 
     fn field(pairs: &[(&str, &str)]) -> String {
         let pairs: Vec<String> = pairs
