@@ -8,7 +8,7 @@ use axum::Router;
 use dailey_auth::{ConfigError, Environment, Verifier};
 use dailey_http::cors::Cors;
 use dailey_http::edge::{Edge, PublicOrigin};
-use dailey_http::listen::{self, BindError, Limits};
+use dailey_http::listen::{self, BindError};
 use dailey_http::metrics::Metrics;
 use dailey_http::{Stack, signals};
 
@@ -28,9 +28,6 @@ use crate::settings::{LinkSecret, Settings, StorageSettings};
 use crate::storage::{self, OpenError, Storage, StorageError};
 use crate::upload_slots::UploadSlots;
 use crate::uploads::{AllUploads, Uploads, sweep_for_ever};
-
-/// Between the health check turning and the end of listening: as long as a proxy may take to look.
-const LAME_DUCK: Duration = Duration::from_secs(5);
 
 /// Tokens that were verified lately and need not be again for a minute: a page's many requests bear
 /// the same one.
@@ -98,8 +95,8 @@ pub enum StartError {
     Signals(std::io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, and 5 s more, which in development a second signal ends. SIGHUP fetches the
-/// key set at once.
+/// Serves until SIGTERM or SIGINT, and as long as [`Limits::lame_duck_seconds`](crate::settings::Limits) says, which
+/// in development a second signal ends. SIGHUP fetches the key set at once.
 ///
 /// Core need not be up: until there are keys, tokens are answered with 503 and `/health` says so.
 ///
@@ -125,11 +122,12 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
     let shutdown = async {
         terminations.next().await;
         draining.begin();
-        let told = tokio::time::sleep(LAME_DUCK);
+        let seconds = settings.limits.lame_duck_seconds;
+        let told = tokio::time::sleep(Duration::from_secs(seconds));
         match environment {
             Environment::Production => told.await,
             Environment::Development => {
-                tracing::info!("ends in 5 s, or at once when it is asked again");
+                tracing::info!(seconds, "ends after that, or at once when it is asked again");
                 tokio::select! {
                     () = told => {}
                     () = terminations.next() => {}
@@ -143,10 +141,8 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
             refresh(&verifier).await;
         }
     };
-    let mut limits = Limits::default();
+    let mut limits = settings.limits.listening();
     limits.trusted_proxies = settings.trusted_proxies.clone();
-    limits.max_connections = settings.limits.connections as usize;
-    limits.max_connections_per_address = settings.limits.connections_per_address as usize;
     tokio::select! {
         drained = listen::serve(listener, router, limits, shutdown) => {
             tracing::info!(?drained, "stopped");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dailey_http::listen;
 use dailey_http::pace::Pace;
 use serde::Deserialize;
 
@@ -50,6 +51,28 @@ const MAX_BYTES_PER_SECOND: u64 = 64 * MIB;
 
 /// Longest time that a PUT may take, in seconds: what is a day old in a bucket is swept.
 const MAX_PUT_SECONDS: u64 = 23 * 60 * 60;
+
+/// Longest head: as much as is read of a connection in one step.
+const MAX_HEAD_BYTES: u32 = 64 * 1024;
+
+/// Least of it: a token of some 1 KiB has its place in it.
+const MIN_HEAD_BYTES: u32 = 4 * 1024;
+
+/// Most headers, and least: a browser behind a proxy sends some twenty.
+const MAX_HEADERS: u32 = 256;
+const MIN_HEADERS: u32 = 16;
+
+/// Longest time for a head, in seconds.
+const MAX_HEAD_SECONDS: u64 = 60;
+
+/// Longest time between two requests, in seconds.
+const MAX_KEEP_ALIVE_SECONDS: u64 = 3600;
+
+/// Longest drain, in seconds: whoever asks for an end wants one.
+const MAX_DRAIN_SECONDS: u64 = 300;
+
+/// Longest time in which an end is only told, in seconds.
+const MAX_LAME_DUCK_SECONDS: u64 = 60;
 
 /// Highest rate; who wants more has no limit in mind.
 const MAX_RATE: u32 = 1_000_000;
@@ -106,6 +129,19 @@ pub struct Limits {
     pub connections: u32,
     /// Connections of one address that is no trusted proxy. Default: 64.
     pub connections_per_address: u32,
+    /// Longest head of a request. Default: 16 KiB.
+    pub head_max_bytes: u32,
+    /// Most headers in it. Default: 64.
+    pub headers_max: u32,
+    /// Longest time from its first byte to its end. Default: 10.
+    pub head_seconds: u64,
+    /// Longest time from the end of an answer to the end of the next head. Default: 75.
+    pub keep_alive_seconds: u64,
+    /// How long requests under way are given at the end. Default: 25.
+    pub drain_seconds: u64,
+    /// Between the health check turning and the end of listening: as long as a proxy may take to look.
+    /// Default: 5.
+    pub lame_duck_seconds: u64,
     /// How often a subject may read, and how often at once. Default: 600 and 100.
     pub reads_per_minute: u32,
     /// See [`Self::reads_per_minute`].
@@ -148,6 +184,12 @@ impl Default for Limits {
             ranges_max: MAX_PARTS,
             connections: 1024,
             connections_per_address: 64,
+            head_max_bytes: 16 * 1024,
+            headers_max: 64,
+            head_seconds: 10,
+            keep_alive_seconds: 75,
+            drain_seconds: 25,
+            lame_duck_seconds: 5,
             reads_per_minute: 600,
             reads_at_once: 100,
             writes_per_minute: 120,
@@ -167,6 +209,19 @@ impl Limits {
             least_time: Duration::from_secs(self.body_seconds),
             least_bytes_per_second: self.body_bytes_per_second,
         }
+    }
+
+    /// What the listener allows.
+    pub(crate) fn listening(&self) -> listen::Limits {
+        let mut limits = listen::Limits::default();
+        limits.header_read_timeout = Duration::from_secs(self.head_seconds);
+        limits.keep_alive_timeout = Duration::from_secs(self.keep_alive_seconds);
+        limits.max_headers = self.headers_max as usize;
+        limits.max_head_bytes = self.head_max_bytes as usize;
+        limits.max_connections = self.connections as usize;
+        limits.max_connections_per_address = self.connections_per_address as usize;
+        limits.drain = Duration::from_secs(self.drain_seconds);
+        limits
     }
 
     /// What does not fit, and what would.
@@ -265,6 +320,30 @@ impl Limits {
                 "[limits] connections or connections_per_address is not 1 to 65536",
             ),
             (
+                (MIN_HEAD_BYTES..=MAX_HEAD_BYTES).contains(&self.head_max_bytes),
+                "[limits] head_max_bytes is not 4096 (4 KiB) to 65536 (64 KiB)",
+            ),
+            (
+                (MIN_HEADERS..=MAX_HEADERS).contains(&self.headers_max),
+                "[limits] headers_max is not 16 to 256",
+            ),
+            (
+                (1..=MAX_HEAD_SECONDS).contains(&self.head_seconds),
+                "[limits] head_seconds is not 1 to 60",
+            ),
+            (
+                (self.head_seconds..=MAX_KEEP_ALIVE_SECONDS).contains(&self.keep_alive_seconds),
+                "[limits] keep_alive_seconds is not head_seconds to 3600",
+            ),
+            (
+                (1..=MAX_DRAIN_SECONDS).contains(&self.drain_seconds),
+                "[limits] drain_seconds is not 1 to 300",
+            ),
+            (
+                self.lame_duck_seconds <= MAX_LAME_DUCK_SECONDS,
+                "[limits] lame_duck_seconds is not 0 to 60",
+            ),
+            (
                 rates.iter().all(|rate| (1..=MAX_RATE).contains(rate)),
                 "[limits] a rate (…_per_minute, …_at_once) is not 1 to 1000000: RATE_LIMIT=off is for development",
             ),
@@ -279,8 +358,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_come_as_fast_as_everywhere_unless_configured() {
-        assert_eq!(Limits::default().pace(), Pace::default());
+    fn the_socket_is_as_everywhere_unless_configured() {
+        let limits = Limits::default();
+        assert_eq!(limits.pace(), Pace::default());
+        let (listening, default) = (limits.listening(), listen::Limits::default());
+        assert_eq!(format!("{listening:?}"), format!("{default:?}"));
     }
 
     #[test]
