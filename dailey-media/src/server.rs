@@ -127,7 +127,10 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
         match environment {
             Environment::Production => told.await,
             Environment::Development => {
-                tracing::info!(seconds, "ends after that, or at once when it is asked again");
+                tracing::info!(
+                    seconds,
+                    "ends after that, or at once when it is asked again"
+                );
                 tokio::select! {
                     () = told => {}
                     () = terminations.next() => {}

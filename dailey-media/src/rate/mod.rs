@@ -1,6 +1,6 @@
 //! Who may ask how often: each subject in its app, and each address that has no good token. Buckets
-//! are this process's own: behind several replicas the rates multiply by their number. Those of `read`,
-//! `write`, `stranger` and `validate` are the defaults of `[limits]`.
+//! are this process's own: behind several replicas the rates multiply by their number. These are the defaults
+//! of `[limits]`.
 //!
 //! | policy | who | a minute | at once |
 //! | --- | --- | --- | --- |
@@ -35,13 +35,8 @@ use limiter::{Limiter, Rate, Standing};
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
-    const fn count(number: u32) -> NonZeroU32 {
-        match NonZeroU32::new(number) {
-            Some(number) => number,
-            None => NonZeroU32::MIN,
-        }
-    }
+fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
+    let count = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     Rate {
         name,
         a_minute: count(a_minute),
@@ -49,9 +44,6 @@ const fn rate(name: &'static str, a_minute: u32, at_once: u32) -> Rate {
     }
 }
 
-/// 1 GiB in S3's smallest parts at once: a client of tus gives up where it is told to wait.
-const APPEND: Rate = rate(APPENDS, 1200, 240);
-const LINK: Rate = rate(LINKS, 600, 100);
 /// Of answers that are kept: so much at once,
 const KEPT_KIB_AT_ONCE: u32 = 16 * 1024;
 /// and in a minute for each change that a subject may make in it: more than small ones need.
@@ -148,13 +140,17 @@ impl RateLimits {
             Arc::new(Limiters {
                 reads: Limiter::new(rate(READS, rates.reads_per_minute, rates.reads_at_once)),
                 writes: Limiter::new(rate(WRITES, rates.writes_per_minute, rates.writes_at_once)),
-                appends: Limiter::new(APPEND),
+                appends: Limiter::new(rate(
+                    APPENDS,
+                    rates.appends_per_minute,
+                    rates.appends_at_once,
+                )),
                 strangers: Limiter::new(rate(
                     STRANGERS,
                     rates.strangers_per_minute,
                     rates.strangers_at_once,
                 )),
-                links: Limiter::new(LINK),
+                links: Limiter::new(rate(LINKS, rates.links_per_minute, rates.links_at_once)),
                 validations: Limiter::new(rate(VALIDATIONS, validations, validations)),
                 kept: Limiter::new(rate(
                     KEPT,

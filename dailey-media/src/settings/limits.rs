@@ -150,6 +150,15 @@ pub struct Limits {
     pub writes_per_minute: u32,
     /// See [`Self::writes_per_minute`].
     pub writes_at_once: u32,
+    /// How often a subject may send more bytes of an upload, and how often at once. Default: 1200 and 240, which is
+    /// 1 GiB in S3's smallest parts: a client of tus gives up where it is told to wait.
+    pub appends_per_minute: u32,
+    /// See [`Self::appends_per_minute`].
+    pub appends_at_once: u32,
+    /// How often an address may follow good links, and how often at once. Default: 600 and 100.
+    pub links_per_minute: u32,
+    /// See [`Self::links_per_minute`].
+    pub links_at_once: u32,
     /// How often an address may ask without a good token, and how often at once. Default: 60 and 20.
     pub strangers_per_minute: u32,
     /// See [`Self::strangers_per_minute`].
@@ -194,6 +203,10 @@ impl Default for Limits {
             reads_at_once: 100,
             writes_per_minute: 120,
             writes_at_once: 30,
+            appends_per_minute: 1200,
+            appends_at_once: 240,
+            links_per_minute: 600,
+            links_at_once: 100,
             strangers_per_minute: 60,
             strangers_at_once: 20,
             validations_per_minute: 30,
@@ -234,6 +247,10 @@ impl Limits {
             self.reads_at_once,
             self.writes_per_minute,
             self.writes_at_once,
+            self.appends_per_minute,
+            self.appends_at_once,
+            self.links_per_minute,
+            self.links_at_once,
             self.strangers_per_minute,
             self.strangers_at_once,
             self.validations_per_minute,
