@@ -15,7 +15,7 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
     info(
         title = "DMAPI",
         description = "Objects over HTTP, each app's and each user's apart by the claims of their token. \
-            JSON bodies have at most 256 KiB; unknown members are refused. Pages of listed origins may send \
+            JSON bodies have at most 256 KiB by default; unknown members are refused. Pages of listed origins may send \
             every method; preflights (OPTIONS) are answered without a token.",
     ),
     paths(

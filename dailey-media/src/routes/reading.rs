@@ -1,5 +1,6 @@
 //! Gives objects back: whole, in part, or only what is known of them.
 
+use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 
@@ -112,7 +113,7 @@ async fn answer(
             (StatusCode::PARTIAL_CONTENT, part)
         }
         Wanted::Parts(parts) if parts.len() > app.limits.ranges_max as usize => {
-            return Err(unsatisfiable(&object, TOO_MANY));
+            return Err(too_many(app, &object));
         }
         Wanted::Parts(parts) => match several(app, at, &object, &parts).await? {
             Some(others) => {
@@ -135,7 +136,7 @@ async fn answer(
             None => (StatusCode::OK, 0..object.size),
         },
         Wanted::Unsatisfiable => return Err(unsatisfiable(&object, BEHIND_THE_END)),
-        Wanted::TooMany => return Err(unsatisfiable(&object, TOO_MANY)),
+        Wanted::TooMany => return Err(too_many(app, &object)),
     };
     out.insert(header::CONTENT_LENGTH, (part.end - part.start).into());
     let body = content.body(part).await.map_err(failed)?;
@@ -243,10 +244,15 @@ fn unneeded(conditions: &Preconditions, object: &Object) -> Result<Option<Respon
 const BEHIND_THE_END: &str =
     "the range begins behind the object's end; the Content-Range header has its size";
 
-const TOO_MANY: &str =
-    "more than 8 ranges that lie apart: ask for fewer at once, or for one that spans them";
+fn too_many(app: &App, object: &Object) -> Problem {
+    let most = app.limits.ranges_max;
+    let detail = format!(
+        "of ranges that lie apart at most {most} are given at once: ask for fewer, or for one that spans them"
+    );
+    unsatisfiable(object, detail)
+}
 
-fn unsatisfiable(object: &Object, detail: &'static str) -> Problem {
+fn unsatisfiable(object: &Object, detail: impl Into<Cow<'static, str>>) -> Problem {
     let problem = Problem::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         "range_not_satisfiable",

@@ -96,7 +96,7 @@ pub(super) async fn options(State(app): State<App>) -> Response {
 /// `POST /api/uploads`: with bytes or without.
 #[utoipa::path(post, path = "/api/uploads", operation_id = "begin_upload", tag = "uploads", security(("bearer" = [])), params(
     ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
-    ("Upload-Length" = u64, Header, description = "Bytes in all, at most 5 GiB"),
+    ("Upload-Length" = u64, Header, description = "Bytes in all, at most 5 GiB by default"),
     ("Upload-Metadata" = String, Header, description = "`key` and what is said of the object, each value in base64"),
     ("Upload-Checksum" = Option<String>, Header, description = "Of the bytes of this request: `sha256` or `sha1`, and base64"),
     ("If-None-Match" = Option<String>, Header, description = "`*`: only if the object is not there in the end"),
@@ -216,7 +216,7 @@ pub(super) async fn head(
     ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
     ("Upload-Offset" = u64, Header, description = "Where the bytes begin"),
     ("Upload-Checksum" = Option<String>, Header, description = "`sha256` or `sha1`, and base64"),
-), request_body(content = Vec<u8>, content_type = "application/offset+octet-stream", description = "At most 64 MiB"), responses(
+), request_body(content = Vec<u8>, content_type = "application/offset+octet-stream", description = "At most 64 MiB by default"), responses(
     Refusals, UploadRefusals, BytesRefusals,
     (status = 204, description = "The bytes are kept; with the last ones the object is there"),
 ))]

@@ -32,7 +32,7 @@ use crate::storage::{
     ("Repr-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
     ("Cache-Control" = Option<String>, Header, description = "Kept"),
     ("Content-Disposition" = Option<String>, Header, description = "Kept"),
-), request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 95 MiB, of any type"), responses(
+), request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 95 MiB by default, of any type"), responses(
     Refusals,
     (status = 200, description = "Another object was there", body = ObjectBody),
     (status = 201, description = "It is there", body = ObjectBody),
