@@ -291,6 +291,86 @@ mod tests {
             ),
             (
                 &[],
+                Some("[limits]\njson_max_bytes = 1023\n"),
+                "json_max_bytes is not 1024 to 1048576",
+            ),
+            (
+                &[],
+                Some("[limits]\njson_max_bytes = 1048577\n"),
+                "json_max_bytes is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nbody_pause_seconds = 0\n"),
+                "body_pause_seconds is not 1 to 120",
+            ),
+            (
+                &[],
+                Some("[limits]\nbody_seconds = 601\n"),
+                "body_seconds is not 1 to 600",
+            ),
+            (
+                &[],
+                Some("[limits]\nbody_bytes_per_second = 0\n"),
+                "body_bytes_per_second is not 16384",
+            ),
+            (
+                &[],
+                Some("[limits]\nput_max_bytes = 5368709120\nbody_bytes_per_second = 32768\n"),
+                "takes longer than 23 hours",
+            ),
+            (
+                &[],
+                Some("[limits]\nmetadata_max_bytes = 2049\n"),
+                "metadata_max_bytes is not 0 to 2048",
+            ),
+            (
+                &[],
+                Some("[limits]\nmetadata_max_pairs = 33\n"),
+                "metadata_max_pairs is not 0 to 32",
+            ),
+            (
+                &[],
+                Some("[limits]\nhead_max_bytes = 65537\n"),
+                "head_max_bytes is not 4096",
+            ),
+            (
+                &[],
+                Some("[limits]\nheaders_max = 15\n"),
+                "headers_max is not 16 to 256",
+            ),
+            (
+                &[],
+                Some("[limits]\nhead_seconds = 0\n"),
+                "head_seconds is not 1 to 60",
+            ),
+            (
+                &[],
+                Some("[limits]\nkeep_alive_seconds = 9\n"),
+                "keep_alive_seconds is not head_seconds to 3600",
+            ),
+            (
+                &[],
+                Some("[limits]\ndrain_seconds = 0\n"),
+                "drain_seconds is not 1 to 300",
+            ),
+            (
+                &[],
+                Some("[limits]\nlame_duck_seconds = 61\n"),
+                "lame_duck_seconds is not 0 to 60",
+            ),
+            (
+                &[],
+                Some("[limits]\nappends_at_once = 0\n"),
+                "a rate (…_per_minute, …_at_once) is not",
+            ),
+            (
+                &[],
+                Some("[limits]\nlinks_per_minute = 1000001\n"),
+                "a rate (…_per_minute, …_at_once) is not",
+            ),
+            (
+                &[],
                 Some("[storage]\ns3 = 'hush'\n"),
                 ", line 2: a value is not of the type",
             ),

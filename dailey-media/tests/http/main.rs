@@ -14,6 +14,7 @@ mod health;
 mod idempotency;
 mod isolation;
 mod keys;
+mod limits;
 mod links;
 mod listing;
 mod metrics;

@@ -350,11 +350,20 @@ async fn links_ranges_and_resumable_uploads_have_the_limits_of_the_configuration
     let refused = problem(link(json!({ "expires_in": null })).await).await;
     assert_eq!(refused, (422, "body_invalid".into()));
 
-    assert_eq!(store(&service, "a", 10).await, 201);
-    for (range, expected) in [("bytes=0-0,2-2", 206), ("bytes=0-0,2-2,4-4", 416)] {
-        let got = service.request(Method::GET, "/api/media/a");
-        let got = got.header("range", range).send().await.unwrap();
-        assert_eq!(got.status(), expected, "{range}");
+    assert_eq!(store(&service, "a", 20).await, 201);
+    let parts = async |range: &str| {
+        let request = service.request(Method::GET, "/api/media/a");
+        request.header("range", range).send().await.unwrap()
+    };
+    assert_eq!(parts("bytes=0-0,2-2").await.status(), 206);
+    // More than two, and more than any service gives.
+    for count in [3, 9] {
+        let ranges: Vec<String> = (0..count).map(|n| format!("{0}-{0}", n * 2)).collect();
+        let refused = parts(&format!("bytes={}", ranges.join(","))).await;
+        assert_eq!(refused.status(), 416, "{ranges:?}");
+        let told = body(refused).await;
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.contains("at most 2 "), "{detail}");
     }
 
     let offered = service.tus(Method::OPTIONS, "/api/uploads");
@@ -370,7 +379,7 @@ async fn links_ranges_and_resumable_uploads_have_the_limits_of_the_configuration
 }
 
 /// An upload that goes no further.
-async fn half_sent(service: &Service, token: &TokenBuilder) -> TcpStream {
+pub(crate) async fn half_sent(service: &Service, token: &TokenBuilder) -> TcpStream {
     let head = format!(
         "PUT /api/media/slow HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\ncontent-length: 9\r\n\r\nhalf",
         service.bearer(token)

@@ -1,8 +1,9 @@
 //! How often anybody may ask: each subject its share, whatever the others do.
 
 use reqwest::{Method, Response};
+use serde_json::json;
 
-use crate::service::{Limits, Service, header, problem};
+use crate::service::{Limits, Service, header, json as body, problem};
 
 /// Asks so often; returns what came of each.
 async fn statuses(times: usize, mut ask: impl AsyncFnMut() -> Response) -> Vec<u16> {
@@ -106,17 +107,36 @@ async fn switched_off_nobody_is_limited_or_told_of_limits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rates_are_those_of_the_configuration() {
-    let rates = "[limits]\nreads_per_minute = 1\nreads_at_once = 3\nwrites_per_minute = 1\nwrites_at_once = 2\n\
+    let rates = "[limits]\nreads_per_minute = 1\nreads_at_once = 3\nwrites_per_minute = 1\nwrites_at_once = 3\n\
+                 appends_per_minute = 1\nappends_at_once = 2\nlinks_per_minute = 1\nlinks_at_once = 4\n\
                  strangers_per_minute = 1\nstrangers_at_once = 4\nvalidations_per_minute = 5\n";
     let service = Service::limited(rates).await;
     let get = || service.request(Method::GET, "/api/media/a").send();
+    let wanted = json!({ "key": "by-link", "method": "PUT" });
+    let link = body(service.post("/api/media-ops/presign", &wanted).await).await;
+    let link = link["url"].as_str().unwrap();
+    let follow = || service.at(Method::PUT, link).body("x").send();
+    let append = || service.append("/api/uploads/none", 0, b"x");
     let remove = || service.request(Method::DELETE, "/api/media/a").send();
     let nobody = || service.bare(Method::GET, "/api/media/a").send();
     let validate = || service.request(Method::GET, "/api/auth/validate").send();
     let ended = statuses(6, async || get().await.unwrap()).await;
     assert_eq!((count(&ended, 404), count(&ended, 429)), (3, 3));
     let ended = statuses(6, async || remove().await.unwrap()).await;
+    // The link was one of three.
     assert_eq!((count(&ended, 404), count(&ended, 429)), (2, 4));
+    let ended = statuses(6, append).await;
+    assert_eq!((count(&ended, 404), count(&ended, 429)), (2, 4));
+    let ended = statuses(6, async || follow().await.unwrap()).await;
+    assert_eq!((count(&ended, 201), count(&ended, 200)), (1, 3));
+    assert_eq!(count(&ended, 429), 2);
+    // The window tells the rate, which is too slow to be waited for.
+    for (answer, policy) in [
+        (append().await, "\"append\";q=2;w=120"),
+        (follow().await.unwrap(), "\"link\";q=4;w=240"),
+    ] {
+        assert_eq!(header(&answer, "ratelimit-policy"), policy);
+    }
     let ended = statuses(6, async || nobody().await.unwrap()).await;
     assert_eq!((count(&ended, 401), count(&ended, 429)), (4, 2));
     let ended = statuses(6, async || validate().await.unwrap()).await;

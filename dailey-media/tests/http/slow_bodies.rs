@@ -53,6 +53,43 @@ impl http_body::Body for Drip {
     }
 }
 
+/// Method, path, and what else stands in the head.
+type Head = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+const PUT: Head = ("PUT", "/api/media/a", &[]);
+
+const COPY: Head = (
+    "POST",
+    "/api/media-ops/copy",
+    &[("content-type", "application/json")],
+);
+
+/// Its body is read before it is known what is asked for.
+const COPY_ONCE: Head = (
+    "POST",
+    "/api/media-ops/copy",
+    &[
+        ("content-type", "application/json"),
+        ("idempotency-key", "once"),
+    ],
+);
+
+/// Its name is `a`.
+const UPLOAD: Head = (
+    "POST",
+    "/api/uploads",
+    &[
+        ("tus-resumable", "1.0.0"),
+        ("upload-length", "100000000"),
+        ("upload-metadata", "key YQ=="),
+        ("content-type", "application/offset+octet-stream"),
+    ],
+);
+
 struct Scene {
     app: Router,
     key: SigningKey,
@@ -60,13 +97,17 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    /// With these lines of `[limits]`.
+    async fn new(limits: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("dailey-media.toml");
         let root = folder.path().join("media");
         std::fs::write(
             &config,
-            format!("[storage.local]\nroot = '{}'\n", root.display()),
+            format!(
+                "[storage.local]\nroot = '{}'\n[limits]\n{limits}",
+                root.display()
+            ),
         )
         .unwrap();
         let lookup = |key: &str| match key {
@@ -87,8 +128,7 @@ impl Scene {
     /// Status and code of the answer, and how long it took.
     async fn send(
         &self,
-        method: &str,
-        path: &str,
+        (method, path, headers): Head,
         pieces: impl IntoIterator<Item = (u64, Bytes)>,
     ) -> (u16, String, Duration) {
         let token = TokenBuilder::new(ISSUER, APP).claim("scope", "media:write");
@@ -99,12 +139,14 @@ impl Scene {
                 .collect(),
             pause: None,
         };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", "localhost")
-            .header("content-type", "application/json")
             .header("authorization", format!("Bearer {}", token.sign(&self.key)));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let request = request.body(Body::new(body)).unwrap();
         let began = Instant::now();
         let answer = self.app.clone().oneshot(request).await.unwrap();
@@ -122,25 +164,23 @@ impl Scene {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_a_slow_stream_and_a_slow_json_body_are_given_up_each_in_its_time() {
-    let scene = Scene::new().await;
+    let scene = Scene::new("").await;
     let byte = || Bytes::from_static(b"x");
-    let put = ("PUT", "/api/media/a");
-    let copy = ("POST", "/api/media-ops/copy");
     // What each of them is: seconds before each piece, and when it is given up.
     let silent = || vec![(0, byte())];
     let drip = || (0..).map(|_| (20, byte())).take(100).collect();
     // Twice as slow as a body may be, once it is longer than a minute.
     let half = Bytes::from(vec![b'x'; 320 * 1024]);
     let steady = (0..).map(|_| (10, half.clone())).take(100).collect();
-    for ((method, path), pieces, from, to) in [
-        (put, silent(), 30, 31),
-        (put, drip(), 60, 61),
-        (put, steady, 60, 61),
-        (copy, silent(), 30, 31),
-        (copy, drip(), 60, 61),
+    for (request, pieces, from, to) in [
+        (PUT, silent(), 30, 31),
+        (PUT, drip(), 60, 61),
+        (PUT, steady, 60, 61),
+        (COPY, silent(), 30, 31),
+        (COPY, drip(), 60, 61),
     ] {
         let pieces: Vec<(u64, Bytes)> = pieces;
-        let (status, code, took) = scene.send(method, path, pieces).await;
+        let (status, code, took) = scene.send(request, pieces).await;
         assert_eq!((status, &*code), (408, "body_too_slow"), "{took:?}");
         let expected = Duration::from_secs(from)..Duration::from_secs(to);
         assert!(expected.contains(&took), "{took:?} is not in {expected:?}");
@@ -150,5 +190,35 @@ async fn a_pause_a_slow_stream_and_a_slow_json_body_are_given_up_each_in_its_tim
             assert!(asked.elapsed() < CLEANED, "something is left");
             tokio::task::yield_now().await;
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_body_has_the_time_that_is_configured() {
+    let limits = "body_pause_seconds = 5\nbody_seconds = 10\nbody_bytes_per_second = 131072\n";
+    let scene = Scene::new(limits).await;
+    let byte = || Bytes::from_static(b"x");
+    let silent = || vec![(0, byte())];
+    let drip = || (0..).map(|_| (4, byte())).take(100).collect();
+    // 96 KiB a second: enough unless configured.
+    let half = Bytes::from(vec![b'x'; 384 * 1024]);
+    let steady = || (0..).map(|_| (4, half.clone())).take(100).collect();
+    for (request, pieces, seconds) in [
+        (PUT, silent(), 5),
+        (PUT, drip(), 10),
+        (PUT, steady(), 10),
+        (UPLOAD, silent(), 5),
+        (UPLOAD, drip(), 10),
+        (UPLOAD, steady(), 10),
+        (COPY, silent(), 5),
+        (COPY, drip(), 10),
+        (COPY_ONCE, silent(), 5),
+        (COPY_ONCE, drip(), 10),
+    ] {
+        let pieces: Vec<(u64, Bytes)> = pieces;
+        let (status, code, took) = scene.send(request, pieces).await;
+        assert_eq!((status, &*code), (408, "body_too_slow"), "{took:?}");
+        let expected = Duration::from_secs(seconds)..Duration::from_secs(seconds + 1);
+        assert!(expected.contains(&took), "{request:?}: {took:?}");
     }
 }

@@ -1,0 +1,146 @@
+//! What `[limits]` says of heads, JSON, own metadata and the end is obeyed. Bodies that come slowly are in
+//! `slow_bodies`, rates in `rates`, room and pages in `quotas`.
+
+use std::time::{Duration, Instant};
+
+use data_encoding::BASE64;
+use reqwest::{Method, Response};
+use serde_json::json;
+use testbed::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::quotas::half_sent;
+use crate::service::{Service, header, json as body, problem};
+use crate::uploads as tus;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_json_body_is_as_large_as_configured() {
+    let service = Service::configured("[limits]\njson_max_bytes = 1024\n").await;
+    let text = json!({ "keys": ["none"] }).to_string();
+    let remove = |bytes: usize| {
+        let request = service.request(Method::POST, "/api/media-ops/delete");
+        let request = request.header("content-type", "application/json");
+        request.body(format!("{text:<bytes$}"))
+    };
+    let refused = remove(1025).send().await.unwrap();
+    assert_eq!(problem(refused).await, (413, "body_too_large".into()));
+    assert_eq!(remove(1024).send().await.unwrap().status(), 200);
+
+    // What is not even read takes no key.
+    let once = |bytes| remove(bytes).header("idempotency-key", "once").send();
+    let refused = once(1025).await.unwrap();
+    assert_eq!(problem(refused).await, (413, "body_too_large".into()));
+    assert_eq!(once(1024).await.unwrap().status(), 200);
+}
+
+/// Stores an object with these pairs, by a PUT and by a resumable upload.
+async fn described(service: &Service, pairs: &[(&str, &str)]) -> [Response; 2] {
+    let mut put = service.request(Method::PUT, "/api/media/put").body("x");
+    let mut metadata = vec![tus::metadata("upload")];
+    for (name, value) in pairs {
+        put = put.header(*name, *value);
+        metadata.push(format!("{name} {}", BASE64.encode(value.as_bytes())));
+    }
+    let begin = service.tus(Method::POST, "/api/uploads");
+    let begin = begin.header("upload-length", 0);
+    let begin = begin.header("upload-metadata", metadata.join(","));
+    [put.send().await.unwrap(), begin.send().await.unwrap()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_objects_have_as_much_metadata_as_configured_and_older_ones_what_they_have() {
+    let wide = "metadata_max_pairs = 3\nmetadata_max_bytes = 30\n";
+    let narrow = "metadata_max_pairs = 2\nmetadata_max_bytes = 10\n";
+    let mut service = Service::configured(&format!("[limits]\n{wide}")).await;
+    let three = [("x-meta-a", "1"), ("x-meta-b", "2"), ("x-meta-c", "3")];
+    for answer in described(&service, &three).await {
+        assert_eq!(answer.status(), 201);
+    }
+
+    let file = service.folder.path().join("dailey-media.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(wide, narrow)).unwrap();
+    service.restart();
+    let long = [("x-meta-a", "12345"), ("x-meta-b", "1234")];
+    for pairs in [&three[..], &long] {
+        for answer in described(&service, pairs).await {
+            let told = body(answer).await;
+            assert_eq!(told["code"], "description_invalid", "{told}");
+            let detail = told["detail"].as_str().unwrap();
+            assert!(detail.contains("at most 2 pairs, and 10 bytes"), "{detail}");
+        }
+    }
+    for key in ["put", "upload"] {
+        assert_eq!(header(&service.get(key).await, "x-meta-c"), "3", "{key}");
+    }
+    let ten = [("x-meta-a", "1234"), ("x-meta-b", "1234")];
+    let [put, _] = described(&service, &ten).await;
+    assert_eq!(put.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_is_as_large_as_configured() {
+    let service = Service::configured("[limits]\nheaders_max = 16\nhead_max_bytes = 4096\n").await;
+    let asked = async |more: String| {
+        let head =
+            format!("GET /health/live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{more}\r\n");
+        service.raw(&head).await
+    };
+    let headers = |count| "x: y\r\n".repeat(count);
+    let long = |bytes| format!("x: {}\r\n", "y".repeat(bytes));
+    for fine in [headers(14), long(3900)] {
+        let answer = asked(fine).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    for too_large in [headers(15), long(4096)] {
+        let answer = asked(too_large).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        assert!(answer.contains("head_too_large"), "{answer}");
+    }
+}
+
+/// How long the service keeps a connection on which these bytes were sent and nothing else.
+async fn kept_for(service: &Service, bytes: &str) -> Duration {
+    let mut stream = TcpStream::connect(("127.0.0.1", service.port))
+        .await
+        .unwrap();
+    let began = Instant::now();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    began.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_and_pauses_between_requests_have_the_time_that_is_configured() {
+    let service = Service::configured("[limits]\nhead_seconds = 1\nkeep_alive_seconds = 5\n").await;
+    let whole = "GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
+    // By default 10 s, but no longer than a pause, and 75 s.
+    for (bytes, from, to) in [("GET /hea", 1, 4), (whole, 5, 30)] {
+        let kept = kept_for(&service, bytes).await;
+        let expected = Duration::from_secs(from)..Duration::from_secs(to);
+        assert!(expected.contains(&kept), "{bytes:?} was kept for {kept:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_comes_as_soon_as_configured() {
+    let mut service =
+        Service::configured("[limits]\nlame_duck_seconds = 0\ndrain_seconds = 2\n").await;
+    let _under_way = half_sent(&service, &service.token()).await;
+    // It is under way when its head was read, which a later answer shows.
+    assert_eq!(service.get("none").await.status(), 404);
+    let asked = Instant::now();
+    service.child.signal(Signal::Terminate).unwrap();
+    let ended = loop {
+        if let Some(status) = service.child.exited() {
+            break status;
+        }
+        // By default 5 s, and then 25 s.
+        assert!(asked.elapsed() < Duration::from_secs(5), "still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(ended.success(), "{}", service.child.log_tail(20));
+    let took = asked.elapsed();
+    assert!(took >= Duration::from_secs(2), "it took {took:?}");
+}
