@@ -6,9 +6,6 @@
 //! not that it succeeded, and nothing more is changed until the log can be written again. After a kill
 //! between the two, an object may be there that nobody was told of and no line names.
 //!
-//! Where the store itself takes objects by links (S3), the line is that of the link, not of what comes by
-//! it.
-//!
 //! The chain shows a line that was changed, removed, moved or added by somebody who cannot rewrite all
 //! that follow it; a missing end shows only against a hash that is kept elsewhere.
 
