@@ -58,6 +58,11 @@ impl Progress {
         }
     }
 
+    /// How many answers have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
     /// All that was to be written is written.
     pub(crate) fn flushed(&self) {
         if !self.is(ANSWER) {
@@ -95,7 +100,7 @@ pub(crate) struct Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         // hyper may keep the end of a body while it is at the next request.
-        if self.progress.0.begun.load(Ordering::Relaxed) == self.number {
+        if self.progress.begun() == self.number {
             self.progress.enter(self.then);
         }
     }

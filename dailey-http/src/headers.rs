@@ -58,7 +58,7 @@ const API: [(HeaderName, HeaderValue); 13] = [
     (header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
 ];
 
-/// No feature for anybody: the header has no word for all of them, so each is named. OWASP's secure headers
+/// No feature for anybody. The header has no word for all of them, so they are named: OWASP's secure headers
 /// list, without `interest-cohort`, which was given up, and with what has been specified and shipped since.
 const PERMISSIONS_POLICY: HeaderValue = HeaderValue::from_static(
     "accelerometer=(), autoplay=(), bluetooth=(), camera=(), clipboard-read=(), clipboard-write=(), \

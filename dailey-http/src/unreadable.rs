@@ -63,8 +63,8 @@ pub(crate) struct CompletedStream<S> {
     progress: Progress,
     app: Router,
     peer: SocketAddr,
-    /// Whether the head that is awaited began as one of HEAD, whose answer has no body.
-    is_head: bool,
+    /// How many answers had begun when a head began as one of HEAD, whose answer has no body.
+    head_after: Option<u64>,
     is_new: bool,
     own: Own,
     linger: Option<Linger>,
@@ -90,7 +90,7 @@ impl<S> CompletedStream<S> {
             progress,
             app,
             peer,
-            is_head: false,
+            head_after: None,
             is_new: true,
             own: Own::None,
             linger: None,
@@ -113,7 +113,8 @@ impl<S> CompletedStream<S> {
         request.extensions_mut().insert(Unreadable(status));
         let answer = self.app.clone().oneshot(request);
         let bare = Bytes::copy_from_slice(bytes);
-        let is_head = self.is_head;
+        // One that came behind another in the same bytes is not known.
+        let is_head = self.head_after == Some(self.progress.begun());
         self.own = Own::Completing(Box::pin(async move {
             let completed = completed(&bare, status, is_head, answer).await;
             completed.unwrap_or(bare)
@@ -229,7 +230,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for CompletedStream<S> {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if begins && read.is_ready() {
             self.is_new = false;
-            self.is_head = buffer.filled()[before..].starts_with(b"HEAD ");
+            let is_head = buffer.filled()[before..].starts_with(b"HEAD ");
+            self.head_after = is_head.then(|| self.progress.begun());
         }
         read
     }

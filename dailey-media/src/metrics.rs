@@ -21,7 +21,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::rate;
 
-/// Codes of problems that the store is to blame for.
+/// Codes of problems that the store is to blame for, or at least its slowness.
 const STORAGE_CODES: [&str; 5] = [
     "object_damaged",
     "quota_unknown",

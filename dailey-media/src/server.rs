@@ -129,7 +129,7 @@ pub async fn run(settings: &Settings) -> Result<(), StartError> {
             Environment::Development => {
                 tracing::info!(
                     seconds,
-                    "ends after that, or at once when it is asked again"
+                    "stops listening after that, or at once when it is asked again"
                 );
                 tokio::select! {
                     () = told => {}

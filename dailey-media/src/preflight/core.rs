@@ -21,9 +21,6 @@ const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
 /// Longest time for a request: a little less than a check has, so that it is told which one it was.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(4500);
 
-/// In front of what is wrong with the key set.
-const UNUSABLE: &str = "the key set cannot be used: ";
-
 /// Most names of keys in a detail.
 const MAX_NAMED_KEYS: usize = 4;
 
@@ -92,46 +89,19 @@ pub(super) async fn health(aim: &Aim) -> Outcome {
     }
 }
 
-/// A check of Core, and what it said of no answer, where it had none.
-pub(super) struct Asked {
-    pub(super) check: Check,
-    unanswered: Option<String>,
-}
-
-impl Asked {
-    pub(super) fn new(name: &'static str, outcome: Outcome, took: Duration) -> Self {
-        let unanswered = match &outcome {
-            Outcome::Unanswered { detail, .. } => Some(detail.clone()),
-            _ => None,
-        };
-        Self {
-            check: Check::new(name, outcome, took),
-            unanswered,
-        }
-    }
-
-    /// Names another check as the one to look at, where this one had no answer.
-    fn look_at(&mut self, hint: &'static str) {
-        if let Some(said) = self.unanswered.take() {
-            let said = said.strip_prefix(UNUSABLE).unwrap_or(&said);
-            let why = format!("it cannot be tried: Core is not well ({said})");
-            self.check.look_elsewhere(&why, hint);
-        }
-    }
-}
-
 /// Where Core is away or ill altogether, one check says so, and the others look there. An answer of `/health` that
 /// only is not the right one is no such sign: whatever gave it is up, and may be something else than Core.
-pub(super) fn tell_once(aim: &Aim, health: &Check, jwks: &mut Asked, clock: &mut Asked) {
+pub(super) fn tell_once(aim: &Aim, health: &Check, jwks: &mut Check, clock: &mut Check) {
+    const WHY: &str = "Core is not well";
     const SEE_HEALTH: &str = "mend what `core_health` names";
     let is_one_place = matches!((&aim.base, &aim.jwks), (Some(base), Some(jwks)) if base.origin() == jwks.origin());
     if health.is_unanswered() {
-        clock.look_at(SEE_HEALTH);
-    } else if jwks.unanswered.is_some() {
-        clock.look_at("mend what `core_jwks` names");
+        clock.look_at(WHY, SEE_HEALTH);
+    } else if jwks.is_unanswered() {
+        clock.look_at(WHY, "mend what `core_jwks` names");
     }
     if health.is_unanswered() && is_one_place {
-        jwks.look_at(SEE_HEALTH);
+        jwks.look_at(WHY, SEE_HEALTH);
     }
 }
 
@@ -183,7 +153,7 @@ pub(super) async fn jwks(aim: &Aim) -> Outcome {
             Outcome::Proven(format!("usable keys: {}{more}", named.join(", ")))
         }
         Err(error) => {
-            let detail = format!("{UNUSABLE}{error}");
+            let detail = format!("the key set cannot be used: {error}");
             let hint = hint(error);
             match error {
                 FetchError::Connection | FetchError::Timeout | FetchError::Status(500..) => {

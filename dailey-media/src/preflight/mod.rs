@@ -11,10 +11,10 @@
 //! | `conditional_writes` | a second create-only write is refused; on S3 every condition, under a race | `store` |
 //! | `frontend_env` | the front end's build settings name none but our https addresses, and no secret | `frontend_env` |
 //!
-//! All run at once, each with a deadline of its own and all with one in common, and each looks at as much as the settings tell it: one
-//! that cannot be used is named by `config` alone. A check that cannot be tried at all has failed, and its
-//! hint says which other check to look at. Only where what it needs is not set, and only in development, it
-//! is skipped.
+//! All run at once, each with a deadline of its own and all with one in common, and each looks at as much as
+//! the settings tell it: one that cannot be used is named by `config` alone. A check that cannot be tried at all
+//! has failed, and its hint says which other check to look at. Only where what it needs is not set, and only in
+//! development, it is skipped.
 
 mod aim;
 mod config;
@@ -83,8 +83,8 @@ pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
         check("config", ends, config::settings(&draft)),
         check("port", ends, async { config::port(&draft) }),
         check("core_health", ends, core::health(&aim)),
-        asked("core_jwks", ends, core::jwks(&aim)),
-        asked("clock", ends, core::clock(&aim)),
+        check("core_jwks", ends, core::jwks(&aim)),
+        check("clock", ends, core::clock(&aim)),
         // One after the other: one process has the root at a time.
         async {
             let store = OnceCell::new();
@@ -98,7 +98,6 @@ pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
     );
     let (config, port, health, mut jwks, mut clock, (storage, conditions), frontend) = checks;
     core::tell_once(&aim, &health, &mut jwks, &mut clock);
-    let (jwks, clock) = (jwks.check, clock.check);
     let checks = [
         config, port, health, jwks, clock, storage, conditions, frontend,
     ];
@@ -108,15 +107,6 @@ pub async fn run(lookup: Lookup<'_>, config: Option<&Path>) -> Report {
 async fn check(name: &'static str, ends: Instant, outcome: impl Future<Output = Outcome>) -> Check {
     let (outcome, took) = within(ends, outcome).await;
     Check::new(name, outcome, took)
-}
-
-async fn asked(
-    name: &'static str,
-    ends: Instant,
-    outcome: impl Future<Output = Outcome>,
-) -> core::Asked {
-    let (outcome, took) = within(ends, outcome).await;
-    core::Asked::new(name, outcome, took)
 }
 
 /// How it ended, in its own time and before all must end, and how long it took.

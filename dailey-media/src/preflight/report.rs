@@ -66,10 +66,12 @@ impl Check {
         self.unanswered
     }
 
-    /// Why it could not be tried, and which check to look at instead.
-    pub(super) fn look_elsewhere(&mut self, why: &str, hint: &'static str) {
-        self.detail = why.into();
-        self.hint = Some(hint);
+    /// Names another check as the one to look at, where this one had no answer.
+    pub(super) fn look_at(&mut self, why: &str, hint: &'static str) {
+        if self.unanswered {
+            self.detail = format!("it cannot be tried: {why} ({})", self.detail);
+            self.hint = Some(hint);
+        }
     }
 
     /// Its name: a contract.

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use dailey_http::Problem;
 use futures_util::stream::{self, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use http_body::Body as _;
 
 use super::links::now_seconds;
 use super::openapi::{Refusals, StateRefusals};
@@ -25,7 +24,7 @@ use crate::storage::{Content, Location, Object, Opened, StorageError};
 /// How often an object is looked at that others replace while it is looked at.
 const MAX_LOOKS: usize = 8;
 
-/// Most bytes that a store has at hand when an answer begins.
+/// Largest object that a store reads as a whole when it is opened.
 const IN_MEMORY_BYTES: u64 = 64 * 1024;
 
 /// Get an object
@@ -74,12 +73,13 @@ pub(super) async fn whole_or_part(
             app.storage.open(at)
         };
         let opened = opening.await.map_err(failed)?.ok_or_else(absent)?;
+        let size = opened.object.size;
         if let Some(answer) = answer(app, at, headers, uri, &conditions, opened).await? {
-            // A short one is whole already.
-            let bytes = answer.body().size_hint().exact();
-            return Ok(match bytes {
-                Some(0..=IN_MEMORY_BYTES) => answer,
-                _ => answer.map(|body| app.metrics.watched(body)),
+            // Of a small object all bytes are here already.
+            return Ok(if size <= IN_MEMORY_BYTES {
+                answer
+            } else {
+                answer.map(|body| app.metrics.watched(body))
             });
         }
     }

@@ -33,8 +33,8 @@ const MAX_CONNECTIONS: u32 = 65_536;
 /// Largest JSON body: it is held in memory.
 const MAX_JSON_BYTES: u32 = 1024 * 1024;
 
-/// Least of it: a copy of one key to another.
-const MIN_JSON_BYTES: u32 = 1024;
+/// Least of it: a copy of one of the longest keys to another.
+const MIN_JSON_BYTES: u32 = 4 * 1024;
 
 /// Longest pause in a body, in seconds: a proxy in front seldom waits longer.
 const MAX_PAUSE_SECONDS: u64 = 120;
@@ -44,7 +44,7 @@ const MAX_PAUSE_SECONDS: u64 = 120;
 const MAX_BODY_SECONDS: u64 = 600;
 
 /// Least speed of a longer body. See [`MAX_BODY_SECONDS`].
-const MIN_BYTES_PER_SECOND: u64 = 16 * KIB;
+const MIN_BYTES_PER_SECOND: u64 = 32 * KIB;
 
 /// Highest speed that may be asked for: few connections of clients have more.
 const MAX_BYTES_PER_SECOND: u64 = 64 * MIB;
@@ -262,7 +262,7 @@ impl Limits {
             ),
             (
                 (MIN_JSON_BYTES..=MAX_JSON_BYTES).contains(&self.json_max_bytes),
-                "[limits] json_max_bytes is not 1024 to 1048576 (1 MiB)",
+                "[limits] json_max_bytes is not 4096 (4 KiB) to 1048576 (1 MiB)",
             ),
             (
                 (1..=MAX_PAUSE_SECONDS).contains(&self.body_pause_seconds),
@@ -274,7 +274,7 @@ impl Limits {
             ),
             (
                 speeds.contains(&self.body_bytes_per_second),
-                "[limits] body_bytes_per_second is not 16384 (16 KiB) to 67108864 (64 MiB)",
+                "[limits] body_bytes_per_second is not 32768 (32 KiB) to 67108864 (64 MiB)",
             ),
             (
                 self.put_max_bytes / self.body_bytes_per_second.max(1) <= MAX_PUT_SECONDS,

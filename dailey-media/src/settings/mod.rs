@@ -291,8 +291,8 @@ mod tests {
             ),
             (
                 &[],
-                Some("[limits]\njson_max_bytes = 1023\n"),
-                "json_max_bytes is not 1024 to 1048576",
+                Some("[limits]\njson_max_bytes = 4095\n"),
+                "json_max_bytes is not 4096 (4 KiB) to 1048576",
             ),
             (
                 &[],
@@ -312,7 +312,7 @@ mod tests {
             (
                 &[],
                 Some("[limits]\nbody_bytes_per_second = 0\n"),
-                "body_bytes_per_second is not 16384",
+                "body_bytes_per_second is not 32768",
             ),
             (
                 &[],

@@ -10,28 +10,27 @@ use testbed::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::quotas::half_sent;
 use crate::service::{Service, header, json as body, problem};
 use crate::uploads as tus;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_json_body_is_as_large_as_configured() {
-    let service = Service::configured("[limits]\njson_max_bytes = 1024\n").await;
+    let service = Service::configured("[limits]\njson_max_bytes = 4096\n").await;
     let text = json!({ "keys": ["none"] }).to_string();
     let remove = |bytes: usize| {
         let request = service.request(Method::POST, "/api/media-ops/delete");
         let request = request.header("content-type", "application/json");
         request.body(format!("{text:<bytes$}"))
     };
-    let refused = remove(1025).send().await.unwrap();
+    let refused = remove(4097).send().await.unwrap();
     assert_eq!(problem(refused).await, (413, "body_too_large".into()));
-    assert_eq!(remove(1024).send().await.unwrap().status(), 200);
+    assert_eq!(remove(4096).send().await.unwrap().status(), 200);
 
     // What is not even read takes no key.
     let once = |bytes| remove(bytes).header("idempotency-key", "once").send();
-    let refused = once(1025).await.unwrap();
+    let refused = once(4097).await.unwrap();
     assert_eq!(problem(refused).await, (413, "body_too_large".into()));
-    assert_eq!(once(1024).await.unwrap().status(), 200);
+    assert_eq!(once(4096).await.unwrap().status(), 200);
 }
 
 /// Stores an object with these pairs, by a PUT and by a resumable upload.
@@ -128,9 +127,18 @@ async fn heads_and_pauses_between_requests_have_the_time_that_is_configured() {
 async fn the_end_comes_as_soon_as_configured() {
     let mut service =
         Service::configured("[limits]\nlame_duck_seconds = 0\ndrain_seconds = 2\n").await;
-    let _under_way = half_sent(&service, &service.token()).await;
-    // It is under way when its head was read, which a later answer shows.
-    assert_eq!(service.get("none").await.status(), 404);
+    let mut under_way = TcpStream::connect(("127.0.0.1", service.port))
+        .await
+        .unwrap();
+    let head = format!(
+        "PUT /api/media/slow HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n",
+        service.bearer(&service.token())
+    );
+    under_way.write_all(head.as_bytes()).await.unwrap();
+    // Its head was read, and its body is waited for.
+    let mut told = [0; 12];
+    under_way.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100");
     let asked = Instant::now();
     service.child.signal(Signal::Terminate).unwrap();
     let ended = loop {

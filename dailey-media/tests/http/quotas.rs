@@ -379,7 +379,7 @@ async fn links_ranges_and_resumable_uploads_have_the_limits_of_the_configuration
 }
 
 /// An upload that goes no further.
-pub(crate) async fn half_sent(service: &Service, token: &TokenBuilder) -> TcpStream {
+async fn half_sent(service: &Service, token: &TokenBuilder) -> TcpStream {
     let head = format!(
         "PUT /api/media/slow HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\ncontent-length: 9\r\n\r\nhalf",
         service.bearer(token)

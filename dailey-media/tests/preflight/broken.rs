@@ -210,9 +210,10 @@ async fn a_core_that_is_away_altogether_is_named_once() {
         })
         .await;
         assert_eq!(causes(&report), ["core_health"], "{report:#}");
-        let away = |said| format!("it cannot be tried: Core is not well ({said})");
+        let away = |said: &str| format!("it cannot be tried: Core is not well ({said})");
         let detail = |check| one(&report, check)["detail"].as_str().unwrap();
-        assert_eq!(detail("core_jwks"), away(said));
+        let keys = away(&format!("the key set cannot be used: {said}"));
+        assert_eq!(detail("core_jwks"), keys);
         if let Some(said) = of_clock {
             assert_eq!(detail("clock"), away(said));
         }

@@ -162,17 +162,14 @@ async fn where_the_settings_are_slow_the_last_check_has_what_they_leave() {
     let started = Instant::now();
     let report = dailey_media::preflight::run(&lookup, Some(&config)).await;
     let took = started.elapsed();
-    assert!(
-        (SLOW..Duration::from_millis(10_500)).contains(&took),
-        "{took:?}"
-    );
+    assert!((SLOW..Duration::from_secs(12)).contains(&took), "{took:?}");
     let report: Value = serde_json::from_str(&report.to_json()).unwrap();
     assert_eq!(one(&report, "storage")["status"], "ok", "{report:#}");
     let last = one(&report, "conditional_writes");
     assert_eq!(last["status"], "failed", "{report:#}");
     let said = "not done when all checks had taken 10 seconds";
     assert!(last["detail"].as_str().unwrap().contains(said), "{last}");
-    assert!(last["ms"].as_u64().unwrap() < 3_500, "{last}");
+    assert!(last["ms"].as_u64().unwrap() < 4_900, "{last}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,7 +54,7 @@ impl Limits {
 }
 
 /// Before the second try of a request of our own; doubled before each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What must hold for what a change replaces.
 #[derive(Clone, Debug)]

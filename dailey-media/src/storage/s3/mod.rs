@@ -52,7 +52,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use self::client::{Client, Guard, Limits, SharedClient};
+use self::client::{Client, FIRST_PAUSE, Guard, Limits, SharedClient};
 use self::digests::{Digests, Resolved};
 use self::fault::Failure;
 use self::found::Found;
@@ -74,6 +74,9 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// How often an object is looked at that changes while it is looked at.
 const MAX_LOOKS: usize = 8;
+
+/// How often a removal that failed is tried again.
+const MAX_FAILURES: usize = 3;
 
 /// Where each process has an object of its own for proofs.
 const PROOFS: &str = ".dailey/health";
@@ -266,24 +269,34 @@ impl Inner {
         conditions: &Preconditions,
     ) -> Result<Deletion, StorageError> {
         let _changing = self.changing(path).await?;
-        // Asked for, with no answer: if it is gone now, that is why.
-        let mut unanswered: Option<Found> = None;
-        for _ in 0..MAX_LOOKS {
+        // Asked for, and not known whether it was done: if it is gone now, that is why.
+        let mut unanswered: Option<(Found, RemoteError)> = None;
+        let mut pause = FIRST_PAUSE;
+        for failures in 0..MAX_LOOKS {
             let Some(found) = self.client.head(path).await? else {
                 return Ok(match unanswered {
                     None => Deletion::Absent,
-                    Some(gone) => {
+                    Some((gone, _)) => {
                         self.digests.forget(&gone).await;
                         Deletion::Deleted
                     }
                 });
             };
+            if let Some((_, error @ (RemoteError::Slow | RemoteError::Unreachable))) = unanswered {
+                return Err(error.into());
+            }
             let guard = if conditions.is_empty() {
                 Guard::Anything
             } else {
                 match self.allowed(Some(&found), conditions).await? {
                     Allowed::Yes(guard) => guard,
-                    Allowed::No(there) => return Ok(Deletion::ConditionFailed(there)),
+                    // It may have gone before this one came.
+                    Allowed::No(there) => {
+                        return unanswered
+                            .map_or(Ok(Deletion::ConditionFailed(there)), |(_, error)| {
+                                Err(error.into())
+                            });
+                    }
                     Allowed::LookAgain => continue,
                 }
             };
@@ -293,13 +306,18 @@ impl Inner {
                     return Ok(Deletion::Deleted);
                 }
                 Err(Failure::Condition | Failure::Absent) => {}
-                Err(failure) => match RemoteError::from(failure) {
-                    error if unanswered.is_none() && error.may_pass() => {
-                        tracing::warn!(%error, "a removal failed; looking whether it was done");
-                        unanswered = Some(found);
+                Err(failure) => {
+                    let error = RemoteError::from(failure);
+                    // Without a condition it was asked often enough.
+                    let is_final = conditions.is_empty() || failures >= MAX_FAILURES;
+                    if is_final || !error.may_pass() {
+                        return Err(error.into());
                     }
-                    error => return Err(error.into()),
-                },
+                    tracing::warn!(%error, "a removal failed; looking whether it was done");
+                    unanswered = Some((found, error));
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
             }
         }
         Err(StorageError::Busy)

@@ -1,5 +1,6 @@
 //! Now and then removes what nobody goes on with. Here: multipart uploads that a crash left, of which nobody
-//! sees the parts, but they are paid for. Records without an object are the business of `orphans`.
+//! sees the parts, but they are paid for; and objects of proofs. Records without an object are the business of
+//! `orphans`.
 
 use std::time::Duration;
 
