@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use crate::StartError;
+use crate::secret::secret_in;
 
 /// How often a child that is being waited for is looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -59,12 +60,19 @@ impl From<Signal> for rustix::process::Signal {
 /// started it ends first: start children from a thread that lives as long as they are needed.
 /// It leads a process group of its own, so that a Ctrl-C in the terminal reaches only the parent,
 /// which then ends it in order, and so that what it started itself is killed with it on drop.
+///
+/// The log of one whose name begins with `dailey-` is read when it has ended.
+///
+/// # Panics
+/// Then, where a token, a secret or what carries one is in it.
 #[derive(Debug)]
 pub struct Child {
     name: String,
     process: std::process::Child,
     status: Option<ExitStatus>,
     log: PathBuf,
+    /// The same, also where its folder is gone.
+    written: File,
 }
 
 impl Child {
@@ -87,6 +95,7 @@ impl Child {
             source,
         };
         let output = File::create(log).map_err(log_error)?;
+        let written = File::open(log).map_err(log_error)?;
         let mut process = dying_with_us(name, &command)?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -103,6 +112,7 @@ impl Child {
             process,
             status: None,
             log: log.to_owned(),
+            written,
         })
     }
 
@@ -211,7 +221,20 @@ impl Child {
         let _ = kill_process_group(self.pid(), rustix::process::Signal::KILL);
         let status = self.process.wait()?;
         self.status = Some(status);
+        self.look_for_secrets()?;
         Ok(status)
+    }
+
+    /// Whatever starts one of our services, its log is read when it has ended.
+    fn look_for_secrets(&mut self) -> io::Result<()> {
+        if !self.name.starts_with("dailey-") || std::thread::panicking() {
+            return Ok(());
+        }
+        let mut log = Vec::new();
+        self.written.read_to_end(&mut log)?;
+        let found = secret_in(&String::from_utf8_lossy(&log)).map(str::to_owned);
+        assert!(found.is_none(), "{} logged {found:?}", self.name);
+        Ok(())
     }
 
     fn pid(&self) -> Pid {

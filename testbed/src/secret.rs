@@ -1,5 +1,7 @@
 //! Finding in a text what no text may show.
 
+use crate::s3::SECRET_ACCESS_KEY;
+
 /// Characters of base64url and the dots between a token's parts (RFC 7515 section 7.1).
 fn is_of_a_token(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
@@ -16,9 +18,41 @@ pub fn token_in(text: &str) -> Option<&str> {
         .find(|word| word.starts_with("eyJ") && word.len() != THUMBPRINT)
 }
 
+/// What no log of ours may hold beside tokens: headers and fields that carry them, parameters of links and cursors,
+/// what opens a bucket.
+const NEVER: [&str; 7] = [
+    "Bearer ",
+    "access_token",
+    "refresh_token",
+    "cursor=",
+    "signature=",
+    "X-Amz-",
+    SECRET_ACCESS_KEY,
+];
+
+/// The first secret in the log of one of our services.
+pub(crate) fn secret_in(log: &str) -> Option<&str> {
+    let word = NEVER.into_iter().find(|word| log.contains(word));
+    word.or_else(|| token_in(log))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::token_in;
+    use super::{secret_in, token_in};
+
+    #[test]
+    fn a_secret_is_found_by_what_carries_it() {
+        for log in [
+            "authorization: Bearer abc",
+            "/api/links/a?signature=abc",
+            "?X-Amz-Signature=abc",
+            "key=testsecret",
+            "eyJhbGciOiJSUzI1NiJ9",
+        ] {
+            assert!(secret_in(log).is_some(), "{log}");
+        }
+        assert_eq!(secret_in("route=\"/api/links/{*key}\" status=200"), None);
+    }
 
     #[test]
     fn a_token_is_found_wherever_it_stands_and_a_key_id_is_none() {

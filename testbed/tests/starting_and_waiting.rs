@@ -158,3 +158,15 @@ fn wait_for_end(child: &mut Child) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+#[test]
+#[should_panic(expected = "dailey-shell logged Some(\"Bearer \")")]
+fn a_service_of_ours_that_logs_a_secret_is_found_out_when_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo authorization: Bearer abc"]);
+    let mut child = Child::start("dailey-shell", command, &folder.path().join("log")).unwrap();
+    // Also where nothing is left of the place that it wrote to.
+    drop(folder);
+    wait_for_end(&mut child);
+}

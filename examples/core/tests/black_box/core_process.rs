@@ -209,7 +209,7 @@ impl Home {
     }
 
     fn running(&self, command: Command) -> Running<'_> {
-        let mut child = Child::start("core", command, &self.path("core.log")).unwrap();
+        let mut child = Child::start("dailey-core", command, &self.path("core.log")).unwrap();
         wait_for_http(
             &mut child,
             &format!("{}/health/live", self.base()),
