@@ -97,6 +97,10 @@ async fn a_request_that_does_not_finish_is_cut_after_the_drain() {
     let (mut child, mut upload) = begun(&ground).await;
     let asked = Instant::now();
     child.signal(Signal::Terminate).unwrap();
+    // A client that still sends: one that paused for 30 s would be refused for that, at the same
+    // moment.
+    tokio::time::sleep(ENDS / 2).await;
+    upload.write_all(b"c").await.unwrap();
     let ended = ends(&mut child, ENDS + Duration::from_secs(5)).await;
     let took = asked.elapsed();
     assert!(took >= ENDS, "cut after {took:?}");
