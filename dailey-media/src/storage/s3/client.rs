@@ -13,12 +13,14 @@ use object_store::{
     ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
     UpdateVersion,
 };
-
+use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::asking::Asking;
 use super::fault::{Failure, RemoteError, failure};
 use super::found::Found;
-use super::names::{self, Names, Query};
+use super::names::{Names, Query};
+use super::under_way::{UnderWay, Uploads};
 use crate::settings::{Addressing, S3Settings};
 
 /// How long and how often the store is asked.
@@ -70,17 +72,16 @@ pub(super) enum Guard {
 pub(super) struct Client {
     /// Whole requests within a time.
     store: AmazonS3,
+    /// The same, each of them asked once.
+    once: AmazonS3,
     /// Bodies of any length.
     reads: AmazonS3,
     /// Signs for those outside, and sends nothing.
     public: AmazonS3,
     /// Makes `store` with one header more.
     builder: AmazonS3Builder,
-    /// What requests of our own need.
-    http: HttpClient,
-    bucket: String,
-    credential: AwsCredential,
-    region: String,
+    /// What the library does not ask.
+    asking: Asking,
     limits: Limits,
 }
 
@@ -91,6 +92,33 @@ struct Shared(HttpClient);
 impl HttpConnector for Shared {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(self.0.clone())
+    }
+}
+
+/// Tries of one request.
+pub(super) struct Tries {
+    limits: Limits,
+    started: Instant,
+    pause: Duration,
+    retries: usize,
+}
+
+impl Tries {
+    /// Waits for the time of another try.
+    ///
+    /// # Errors
+    /// `error`, by which the last one ended, where there is to be none.
+    pub(super) async fn again(&mut self, error: RemoteError) -> Result<(), RemoteError> {
+        if !error.may_pass()
+            || self.retries >= self.limits.retries
+            || self.started.elapsed() > self.limits.retry_within
+        {
+            return Err(error);
+        }
+        tokio::time::sleep(self.pause).await;
+        self.retries += 1;
+        self.pause *= 2;
+        Ok(())
     }
 }
 
@@ -137,19 +165,22 @@ impl Client {
             store: build(builder_of_whole.clone())?,
             reads: build(with(HttpClient::new(reading)))?,
             public: build(public)?,
+            once: build(once(builder_of_whole.clone()))?,
             builder: builder_of_whole,
-            http,
-            bucket: if by_host {
-                format!("{base}/")
-            } else {
-                format!("{base}/{}", settings.bucket)
+            asking: Asking {
+                http,
+                bucket: if by_host {
+                    format!("{base}/")
+                } else {
+                    format!("{base}/{}", settings.bucket)
+                },
+                credential: AwsCredential {
+                    key_id: settings.access_key_id.clone(),
+                    secret_key: settings.secret_access_key.clone(),
+                    token: None,
+                },
+                region: settings.region.clone(),
             },
-            credential: AwsCredential {
-                key_id: settings.access_key_id.clone(),
-                secret_key: settings.secret_access_key.clone(),
-                token: None,
-            },
-            region: settings.region.clone(),
             limits,
         })
     }
@@ -233,11 +264,7 @@ impl Client {
         match guard {
             Guard::Anything | Guard::Nothing => self.store.delete(path).await.map_err(failure),
             Guard::Still(etag) => {
-                let once = self.builder.clone().with_retry(RetryConfig {
-                    max_retries: 0,
-                    ..RetryConfig::default()
-                });
-                let store = guarded(once, &header::IF_MATCH, etag)?;
+                let store = guarded(once(self.builder.clone()), &header::IF_MATCH, etag)?;
                 match store.delete(path).await.map_err(failure) {
                     // It knows no conditions here: what was looked at a moment ago has to do.
                     Err(Failure::NotSupported) => self.store.delete(path).await.map_err(failure),
@@ -247,6 +274,7 @@ impl Client {
         }
     }
 
+    /// Asked once: each try begins another upload, of which the caller must know.
     pub(super) async fn begin(
         &self,
         path: &Path,
@@ -256,7 +284,7 @@ impl Client {
             attributes,
             ..PutMultipartOptions::default()
         };
-        let begun = self.store.create_multipart_opts(path, options).await;
+        let begun = self.once.create_multipart_opts(path, options).await;
         begun.map_err(failure)
     }
 
@@ -301,29 +329,32 @@ impl Client {
 
     /// A page of keys.
     pub(super) async fn names(&self, query: &Query<'_>) -> Result<Names, RemoteError> {
-        let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        let mut retries = 0;
+        self.asked(&query.text()).await
+    }
+
+    /// Multipart uploads under way to this key: as many as are on a page.
+    pub(super) async fn uploads_to(&self, key: &Path) -> Result<Vec<UnderWay>, RemoteError> {
+        let uploads: Uploads = self.asked(&Uploads::query(key)).await?;
+        Ok(uploads.to(key))
+    }
+
+    async fn asked<T: DeserializeOwned>(&self, query: &str) -> Result<T, RemoteError> {
+        let mut tries = self.tries();
         loop {
-            let asked = names::ask(
-                &self.http,
-                &self.bucket,
-                &self.credential,
-                &self.region,
-                query,
-            );
-            let error = match asked.await {
-                Ok(names) => return Ok(names),
-                Err(failure) => RemoteError::from(failure),
-            };
-            if !error.may_pass()
-                || retries >= self.limits.retries
-                || started.elapsed() > self.limits.retry_within
-            {
-                return Err(error);
+            match self.asking.ask(query).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => tries.again(failure.into()).await?,
             }
-            tokio::time::sleep(pause).await;
-            (retries, pause) = (retries + 1, pause * 2);
+        }
+    }
+
+    /// For what is tried again here, as the library tries again what it asks.
+    pub(super) fn tries(&self) -> Tries {
+        Tries {
+            limits: self.limits,
+            started: Instant::now(),
+            pause: FIRST_PAUSE,
+            retries: 0,
         }
     }
 
@@ -364,6 +395,14 @@ fn guarded(
     headers.insert(name, value);
     let options = ClientOptions::new().with_default_headers(headers);
     build(builder.with_client_options(options)).map_err(Failure::Other)
+}
+
+/// Without further tries.
+fn once(builder: AmazonS3Builder) -> AmazonS3Builder {
+    builder.with_retry(RetryConfig {
+        max_retries: 0,
+        ..RetryConfig::default()
+    })
 }
 
 fn build(builder: AmazonS3Builder) -> Result<AmazonS3, RemoteError> {

@@ -12,7 +12,12 @@ use crate::settings::{Addressing, S3Settings};
 
 /// The server ends when it is dropped.
 pub(super) fn on_moto(folder: &Path) -> (S3Server, Arc<Inner>) {
-    let server = S3Server::start(Kind::Moto, folder).unwrap();
+    on(Kind::Moto, folder)
+}
+
+/// The same on another one.
+pub(super) fn on(kind: Kind, folder: &Path) -> (S3Server, Arc<Inner>) {
+    let server = S3Server::start(kind, folder).unwrap();
     server.make_bucket("media").unwrap();
     let inner = process(&server);
     (server, inner)
@@ -20,7 +25,12 @@ pub(super) fn on_moto(folder: &Path) -> (S3Server, Arc<Inner>) {
 
 /// As if another process used it.
 pub(super) fn process(server: &S3Server) -> Arc<Inner> {
-    let endpoint = Url::parse(&server.url()).unwrap();
+    process_at(&server.url())
+}
+
+/// As if one used the server at this address.
+pub(super) fn process_at(url: &str) -> Arc<Inner> {
+    let endpoint = Url::parse(url).unwrap();
     let settings = S3Settings {
         bucket: "media".into(),
         region: "us-east-1".into(),

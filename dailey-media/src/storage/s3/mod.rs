@@ -2,16 +2,16 @@
 //!
 //! | module | job |
 //! | --- | --- |
-//! | `client` | requests, their times and repetitions |
+//! | `client`, `asking` | requests, their times and repetitions |
 //! | `layout` | where an object lies |
 //! | `found` | an object's headers, read and written |
 //! | `digests` | what they do not hold |
-//! | `upload`, `multipart` | writing |
+//! | `upload`, `multipart`, `notes` | writing |
 //! | `resumable` | writing over many requests |
 //! | `reading` | reading |
-//! | `names`, `listing` | lists |
+//! | `names`, `listing`, `under_way` | lists |
 //! | `presign` | links to read that the store answers |
-//! | `sweep`, `orphans` | what crashes left |
+//! | `sweep`, `abandoned`, `orphans` | what crashes left |
 //! | `proof` | whether the store keeps conditions |
 //! | `fault` | what a failure means |
 //!
@@ -20,6 +20,8 @@
 //! over the bytes alone: two processes that at the same moment give the same bytes two new
 //! descriptions may both succeed. Within one process changes of one object wait for each other.
 
+mod abandoned;
+mod asking;
 mod client;
 mod digests;
 mod fault;
@@ -30,12 +32,14 @@ mod layout;
 mod listing;
 mod multipart;
 mod names;
+mod notes;
 mod orphans;
 mod presign;
 mod proof;
 mod reading;
 mod resumable;
 mod sweep;
+mod under_way;
 mod upload;
 
 pub use fault::RemoteError;

@@ -1,84 +1,87 @@
-//! A multipart upload: begun, sent part by part, and completed or aborted. While it is under way a
-//! record says so, for the sweep to abort what a crash left.
+//! A multipart upload: begun, sent part by part, and completed or aborted.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{Attributes, PutPayload};
-use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::Inner;
 use super::client::{Client, Guard};
 use super::fault::{Failure, RemoteError};
-use super::found::now_ms;
+use super::notes::{self, Note};
 use crate::storage::StorageError;
 
-/// Where the records are.
-pub(super) const FOLDER: &str = ".dailey/multiparts";
-
-/// Uploads whose record is older are nobody's: longer than any upload may take.
-pub(super) const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What the sweep needs.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Record {
-    pub(super) key: String,
+/// One that the store has begun.
+pub(super) struct Begun {
+    /// The store's name of it.
     pub(super) upload: String,
-    pub(super) begun_ms: u64,
-    /// The resumable upload that it belongs to, whose state says how long it is needed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) resumable: Option<String>,
+    /// The name of its note, which does not know that name yet.
+    pub(super) note: String,
+    noted: Note,
 }
 
-/// Begins one for a resumable upload, which keeps its name and completes or aborts it itself. Its
-/// record is `note`.
+/// Begins one. Each try has a note of its own, which stays where nobody knows whether something was begun.
+async fn begin(
+    client: &Client,
+    path: &Path,
+    attributes: Attributes,
+    resumable: Option<&str>,
+) -> Result<Begun, StorageError> {
+    let mut tries = client.tries();
+    loop {
+        let (note, noted) = (notes::new_name(), Note::new(path, resumable));
+        noted.keep(client, &note).await?;
+        let error = match client.begin(path, attributes.clone()).await {
+            Ok(upload) => {
+                return Ok(Begun {
+                    upload,
+                    note,
+                    noted,
+                });
+            }
+            Err(failure) => RemoteError::from(failure),
+        };
+        if !error.may_pass() {
+            notes::forget(client, &note).await;
+        }
+        tries.again(error).await?;
+    }
+}
+
+impl Begun {
+    /// Writes its name into its note.
+    async fn name(&self, client: &Client) -> Result<(), StorageError> {
+        let named = Note {
+            upload: Some(self.upload.clone()),
+            ..self.noted.clone()
+        };
+        named.keep(client, &self.note).await
+    }
+}
+
+/// Begins one for a resumable upload, which keeps its name and completes or aborts it itself.
 pub(super) async fn begin_resumable(
     client: &Client,
     path: &Path,
     attributes: Attributes,
-    note: &str,
     resumable: &str,
-) -> Result<String, StorageError> {
-    let upload = client.begin(path, attributes).await;
-    let upload = upload.map_err(RemoteError::from)?;
-    let record = Record {
-        key: path.to_string(),
-        upload: upload.clone(),
-        begun_ms: now_ms(),
-        resumable: Some(resumable.to_owned()),
-    };
-    if let Err(error) = keep(client, note, &record).await {
-        let _ = client.abort(path, &upload).await;
+) -> Result<Begun, StorageError> {
+    let begun = begin(client, path, attributes, Some(resumable)).await?;
+    if let Err(error) = begun.name(client).await {
+        // Where this fails, too, the sweep finds it by its key.
+        let _ = client.abort(path, &begun.upload).await;
         return Err(error);
     }
-    Ok(upload)
-}
-
-async fn keep(client: &Client, name: &str, record: &Record) -> Result<(), StorageError> {
-    let json = serde_json::to_vec(record).map_err(|_| RemoteError::Broken)?;
-    let (path, none) = (record_path(name), Attributes::new());
-    let put = client.put(&path, json.into(), none, &Guard::Anything).await;
-    Ok(put.map_err(RemoteError::from)?)
-}
-
-/// Removes the record of one that has ended. One that stays is swept.
-pub(super) async fn forget(client: &Client, name: &str) {
-    let _ = client.delete(&record_path(name), &Guard::Anything).await;
-}
-
-fn record_path(name: &str) -> Path {
-    Path::from(format!("{FOLDER}/{name}"))
+    Ok(begun)
 }
 
 /// Dropping it before it is completed aborts it.
 pub(super) struct Multipart {
     store: Arc<Inner>,
     path: Path,
-    id: String,
+    note: String,
     upload: String,
     sent: Vec<PartId>,
     sending: Option<JoinHandle<Result<PartId, Failure>>>,
@@ -89,30 +92,22 @@ impl Multipart {
     pub(super) async fn begin(
         store: Arc<Inner>,
         path: Path,
-        id: String,
         attributes: Attributes,
     ) -> Result<Self, StorageError> {
         let client = Arc::clone(&store.client);
-        let upload = client.begin(&path, attributes).await;
-        let upload = upload.map_err(RemoteError::from)?;
-        let record = Record {
-            key: path.to_string(),
-            upload: upload.clone(),
-            begun_ms: now_ms(),
-            resumable: None,
-        };
+        let begun = begin(&client, &path, attributes, None).await?;
         // From here on dropping aborts.
-        let begun = Self {
+        let multipart = Self {
             store,
             path,
-            id,
-            upload,
+            note: begun.note.clone(),
+            upload: begun.upload.clone(),
             sent: Vec::new(),
             sending: None,
             is_open: true,
         };
-        keep(&client, &begun.id, &record).await?;
-        Ok(begun)
+        begun.name(&client).await?;
+        Ok(multipart)
     }
 
     /// Sends a part while the caller gathers the next; waits for the one before.
@@ -147,7 +142,7 @@ impl Multipart {
     /// It is an object now.
     pub(super) async fn completed(mut self) {
         self.is_open = false;
-        forget(&self.store.client, &self.id).await;
+        notes::forget(&self.store.client, &self.note).await;
     }
 
     /// As if the process ended here; the upload's own id.
@@ -157,7 +152,7 @@ impl Multipart {
         self.upload.clone()
     }
 
-    /// One of a resumable upload, with the parts that it has; `note` is its record. Dropping it
+    /// One of a resumable upload, with the parts that it has; `note` is its note's name. Dropping it
     /// leaves it as it is.
     pub(super) fn resumed(
         store: Arc<Inner>,
@@ -169,7 +164,7 @@ impl Multipart {
         Self {
             store,
             path,
-            id: note,
+            note,
             upload,
             sent,
             sending: None,
@@ -194,12 +189,12 @@ impl Drop for Multipart {
             self.path.clone(),
             self.upload.clone(),
         );
-        let record = self.id.clone();
+        let note = self.note.clone();
         runtime.spawn(async move {
             let aborted = store.client.abort(&path, &upload).await;
-            // Without an answer the record stays, for the sweep.
+            // Without an answer the note stays, for the sweep.
             if matches!(aborted, Ok(()) | Err(Failure::Absent)) {
-                forget(&store.client, &record).await;
+                notes::forget(&store.client, &note).await;
             }
         });
     }

@@ -1,18 +1,9 @@
 //! A page of the bucket's keys as they are. The library's own lists stop at a key that it would not
 //! make itself, and other tools make such.
 
-use bytes::Bytes;
-use data_encoding::HEXUPPER;
-use http::{Method, Uri};
-use http_body_util::{BodyExt, Limited};
-use object_store::aws::{AwsAuthorizer, AwsCredential};
-use object_store::client::{HttpClient, HttpErrorKind, HttpRequest, HttpRequestBody};
 use serde::Deserialize;
 
-use super::fault::{Failure, RemoteError, answered};
-
-/// Largest page: 1000 keys of 1024 bytes, each byte written as an entity, and as much again.
-const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
+use super::asking;
 
 /// Which page.
 pub(super) struct Query<'a> {
@@ -55,42 +46,9 @@ impl Names {
     }
 }
 
-/// Asks once.
-pub(super) async fn ask(
-    http: &HttpClient,
-    bucket: &str,
-    credential: &AwsCredential,
-    region: &str,
-    query: &Query<'_>,
-) -> Result<Names, Failure> {
-    let broken = || Failure::Other(RemoteError::Broken);
-    let uri: Uri = format!("{bucket}?{}", query.text())
-        .parse()
-        .map_err(|_| broken())?;
-    let mut request: HttpRequest = http::Request::new(HttpRequestBody::empty());
-    *request.method_mut() = Method::GET;
-    *request.uri_mut() = uri;
-    AwsAuthorizer::new(credential, "s3", region)
-        .try_authorize(&mut request, None)
-        .map_err(|_| broken())?;
-    let answer = http.execute(request).await.map_err(|error| {
-        Failure::Other(match error.kind() {
-            HttpErrorKind::Connect => RemoteError::Unreachable,
-            HttpErrorKind::Timeout => RemoteError::Slow,
-            _ => RemoteError::Broken,
-        })
-    })?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), MAX_PAGE_BYTES).collect();
-    let body: Bytes = body.await.map_err(|_| broken())?.to_bytes();
-    if !status.is_success() {
-        return Err(answered(status, &String::from_utf8_lossy(&body)));
-    }
-    quick_xml::de::from_reader(&*body).map_err(|_| broken())
-}
-
 impl Query<'_> {
-    fn text(&self) -> String {
+    /// As it stands in the address.
+    pub(super) fn text(&self) -> String {
         let limit = self.limit.to_string();
         let pairs = [
             ("continuation-token", self.token),
@@ -100,23 +58,9 @@ impl Query<'_> {
             ("prefix", Some(self.prefix)),
             ("start-after", self.after),
         ];
-        let pairs = pairs
+        let given = pairs
             .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", escaped(value?))));
-        pairs.collect::<Vec<_>>().join("&")
+            .filter_map(|(name, value)| Some((name, value?)));
+        asking::query(given)
     }
-}
-
-/// As signatures have it: everything but unreserved characters (RFC 3986 2.3).
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            escaped.push_str(&HEXUPPER.encode(&[byte]));
-        }
-    }
-    escaped
 }

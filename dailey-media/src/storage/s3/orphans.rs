@@ -83,7 +83,7 @@ mod tests {
     use super::super::digests::Resolved;
     use super::super::found::Writing;
     use super::super::ground::{on_moto, process};
-    use super::super::multipart::MAX_AGE;
+    use super::super::notes::MAX_AGE;
     use super::*;
     use crate::description::Description;
     use crate::digest::Sha256;

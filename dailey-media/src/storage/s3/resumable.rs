@@ -20,6 +20,7 @@ use super::client::Guard;
 use super::fault::{Failure, RemoteError, failure};
 use super::found::Writing;
 use super::multipart::{self, Multipart};
+use super::notes;
 use super::upload::{PART_BYTES, S3Upload};
 use super::{Inner, S3Storage, layout};
 use crate::digest::Sha256;
@@ -153,13 +154,11 @@ impl Inner {
                     empty => {
                         let writing = Writing::of(place.writing.clone());
                         let attributes = writing.attributes(&target.description);
-                        // Each try has its own: the one before may have begun something.
-                        let note = Uuid::new_v4().simple().to_string();
                         let begun =
-                            multipart::begin_resumable(&self.client, &path, attributes, &note, id);
+                            multipart::begin_resumable(&self.client, &path, attributes, id).await?;
                         empty.insert(Sent {
-                            upload: begun.await?,
-                            note,
+                            upload: begun.upload,
+                            note: begun.note,
                             parts: Vec::new(),
                         })
                     }
@@ -261,7 +260,7 @@ impl Inner {
             deleted.map_err(RemoteError::from)?;
         }
         if let Some(note) = note {
-            multipart::forget(&self.client, note).await;
+            notes::forget(&self.client, note).await;
         }
         Ok(())
     }

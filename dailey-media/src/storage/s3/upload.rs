@@ -92,8 +92,7 @@ impl S3Upload {
             none => {
                 let attributes = self.writing.attributes(&self.target.description);
                 let store = Arc::clone(&self.store);
-                let id = self.writing.id.clone();
-                let begun = Multipart::begin(store, self.path.clone(), id, attributes).await?;
+                let begun = Multipart::begin(store, self.path.clone(), attributes).await?;
                 none.insert(begun)
             }
         };

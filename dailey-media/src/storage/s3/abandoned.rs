@@ -1,0 +1,244 @@
+//! Aborts multipart uploads that nobody goes on with: nobody sees their parts, but they are paid for.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+use super::client::{Guard, SharedClient};
+use super::fault::{Failure, RemoteError};
+use super::layout;
+use super::notes::{FOLDER, Note};
+use crate::storage::resumable::{state_key, states};
+
+/// Most notes that one sweep looks at.
+const MAX_NOTES: usize = 10_000;
+
+/// What the notes say.
+#[derive(Default)]
+struct Noted {
+    /// The store's names of all uploads.
+    uploads: HashSet<String>,
+    /// Old notes, with their keys, of uploads whose names are not known.
+    nameless: Vec<(Path, Path)>,
+}
+
+/// Aborts those that are older than `age`; how many.
+pub(super) async fn abort(client: &SharedClient, age: Duration) -> usize {
+    let mut notes = client
+        .lister()
+        .list(Some(&Path::from(FOLDER)))
+        .take(MAX_NOTES);
+    let (mut known, mut seen, mut aborted) = (Noted::default(), 0, 0);
+    loop {
+        let note = match notes.try_next().await {
+            Ok(Some(note)) => note.location,
+            Ok(None) => break,
+            // The store is away: another time.
+            Err(_) => return aborted,
+        };
+        seen += 1;
+        match look(client, note, age, &mut known).await {
+            Ok(was_aborted) => aborted += usize::from(was_aborted),
+            Err(_) => return aborted,
+        }
+    }
+    // Where there are more notes, some of the names are not known.
+    if seen < MAX_NOTES {
+        for (note, key) in &known.nameless {
+            match abort_nameless(client, note, key, age, &known.uploads).await {
+                Ok(of_this_key) => aborted += of_this_key,
+                Err(_) => break,
+            }
+        }
+    }
+    aborted
+}
+
+/// Reads a note, and aborts what it names if nobody goes on with that; whether it did.
+async fn look(
+    client: &SharedClient,
+    path: Path,
+    age: Duration,
+    known: &mut Noted,
+) -> Result<bool, Failure> {
+    let Some(note) = Note::read(client, &path).await? else {
+        return Ok(false);
+    };
+    let Ok(key) = Path::parse(&note.key) else {
+        return Ok(false);
+    };
+    let is_old = note.is_older_than(age);
+    let Some(upload) = note.upload else {
+        if is_old {
+            known.nameless.push((path, key));
+        }
+        return Ok(false);
+    };
+    known.uploads.insert(upload.clone());
+    if !is_old {
+        return Ok(false);
+    }
+    if let Some(id) = &note.resumable
+        && client
+            .head(&state_of(id))
+            .await
+            .map_err(Failure::Other)?
+            .is_some()
+    {
+        // Whoever has its state ends it.
+        return Ok(false);
+    }
+    abort_one(client, &key, &upload).await?;
+    client.delete(&path, &Guard::Anything).await?;
+    Ok(true)
+}
+
+/// Aborts the uploads to `key` that no note names: how many. Whoever began one wrote its note before it,
+/// so those that are old as well are known.
+async fn abort_nameless(
+    client: &SharedClient,
+    note: &Path,
+    key: &Path,
+    age: Duration,
+    named: &HashSet<String>,
+) -> Result<usize, Failure> {
+    let uploads = match client.uploads_to(key).await {
+        Ok(uploads) => uploads,
+        // A store that does not tell them: nothing could ever be found.
+        Err(RemoteError::Answered(said)) if said.starts_with("501") => Vec::new(),
+        Err(error) => return Err(Failure::Other(error)),
+    };
+    let mut aborted = 0;
+    for one in &uploads {
+        if one.is_older_than(age) && !named.contains(&one.upload) {
+            abort_one(client, key, &one.upload).await?;
+            aborted += 1;
+        }
+    }
+    client.delete(note, &Guard::Anything).await?;
+    Ok(aborted)
+}
+
+async fn abort_one(client: &SharedClient, key: &Path, upload: &String) -> Result<(), Failure> {
+    match client.abort(key, upload).await {
+        Ok(()) | Err(Failure::Absent) => Ok(()),
+        Err(other) => Err(other),
+    }
+}
+
+/// Where the state of a resumable upload is.
+fn state_of(id: &str) -> Path {
+    Path::from(layout::prefix(&states()) + &state_key(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::{Attributes, PutPayload};
+    use testbed::s3::Kind;
+    use testbed::{Proxy, Traffic};
+
+    use super::super::Inner;
+    use super::super::ground::{on, on_moto, process_at};
+    use super::super::multipart::Multipart;
+    use super::super::notes::MAX_AGE;
+    use super::*;
+
+    async fn begun(inner: &Arc<Inner>, path: &Path) -> Multipart {
+        let multipart = Multipart::begin(Arc::clone(inner), path.clone(), Attributes::new());
+        multipart.await.unwrap()
+    }
+
+    async fn takes_a_part(inner: &Inner, path: &Path, upload: &String) -> bool {
+        let payload = PutPayload::from_static(b"x");
+        inner
+            .client
+            .put_part(path, upload, 0, payload)
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+    async fn an_upload_that_a_crash_left_is_aborted_when_it_is_old_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_server, inner) = on_moto(folder.path());
+        let path = Path::from("app/user/half");
+        let upload = begun(&inner, &path).await.crash();
+        assert_eq!(abort(&inner.client, MAX_AGE).await, 0);
+        assert!(takes_a_part(&inner, &path, &upload).await);
+        assert_eq!(abort(&inner.client, Duration::ZERO).await, 1);
+        assert!(!takes_a_part(&inner, &path, &upload).await);
+        assert_eq!(abort(&inner.client, Duration::ZERO).await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+    async fn an_upload_whose_name_nobody_was_told_is_aborted_and_others_to_the_same_key_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (server, inner) = on_moto(folder.path());
+        let proxy = Proxy::start(server.port()).unwrap();
+        let cut_off = process_at(&format!("http://127.0.0.1:{}", proxy.port()));
+        let path = Path::from("app/user/half");
+        let (kept, longer) = (begun(&inner, &path).await, Path::from("app/user/half-2"));
+        let other = begun(&inner, &longer).await;
+        proxy.set(Traffic::LosesAnswersTo("POST", "uploads"));
+        let lost = Multipart::begin(Arc::clone(&cut_off), path.clone(), Attributes::new());
+        assert!(lost.await.is_err());
+        let there = |at: Path| {
+            let client = Arc::clone(&inner.client);
+            async move { client.uploads_to(&at).await.unwrap().len() }
+        };
+        let tries = 4;
+        assert_eq!(there(path.clone()).await, 1 + tries);
+
+        assert_eq!(abort(&inner.client, MAX_AGE).await, 0);
+        assert_eq!(there(path.clone()).await, 1 + tries);
+        // Whose notes are younger goes on.
+        let (kept, other) = (kept.crash(), other.crash());
+        let mut known = Noted::default();
+        known.uploads.extend([kept.clone(), other.clone()]);
+        let notes = inner.client.lister().list(Some(&Path::from(FOLDER)));
+        let notes: Vec<_> = notes.try_collect().await.unwrap();
+        assert_eq!(notes.len(), 2 + tries);
+        for note in notes {
+            let read = Note::read(&inner.client, &note.location).await.unwrap();
+            if read.unwrap().upload.is_none() {
+                let (note, uploads) = (&note.location, &known.uploads);
+                abort_nameless(&inner.client, note, &path, Duration::ZERO, uploads)
+                    .await
+                    .unwrap();
+            }
+        }
+        assert_eq!(there(path.clone()).await, 1);
+        assert!(takes_a_part(&inner, &path, &kept).await);
+        assert!(takes_a_part(&inner, &longer, &other).await);
+        let lost = Multipart::begin(cut_off, path.clone(), Attributes::new());
+        assert!(lost.await.is_err());
+        assert_eq!(abort(&inner.client, Duration::ZERO).await, 2 + tries);
+        assert_eq!(there(path).await + there(longer).await, 0);
+    }
+
+    /// This server does not tell which uploads are under way, so such a one stays there.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs s3s-fs: `cargo xtask test` sets it up and runs this"]
+    async fn where_a_store_does_not_tell_its_uploads_the_note_goes_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_server, inner) = on(Kind::S3sFs, folder.path());
+        let path = Path::from("app/user/half");
+        let told = inner.client.uploads_to(&path).await;
+        assert_eq!(
+            told.unwrap_err().to_string(),
+            "the object store answered 501 NotImplemented"
+        );
+        let note = Note::new(&path, None);
+        note.keep(&inner.client, "nameless").await.unwrap();
+        assert_eq!(abort(&inner.client, Duration::ZERO).await, 0);
+        let path = Path::from(FOLDER).join("nameless");
+        assert!(inner.client.head(&path).await.unwrap().is_none());
+    }
+}
