@@ -9,6 +9,7 @@
 
 pub mod certificates;
 mod child;
+mod copies;
 mod error;
 mod loopback;
 pub mod mysql;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::copies;
+
 /// How often a connection looks at what the test wants.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -29,6 +31,8 @@ pub enum Traffic {
     WithoutConditions,
     /// These conditions do not come as they were sent; all others do.
     Changes(&'static [Condition]),
+    /// Multipart uploads are completed whatever the condition, and copies are made only under theirs.
+    CopiesUnderConditions,
     /// Whatever writes is forbidden, as S3 says that.
     WithoutWrites,
 }
@@ -236,6 +240,17 @@ impl Shared {
                     Traffic::Changes(conditions) => {
                         for condition in conditions {
                             condition.change(piece);
+                        }
+                    }
+                    Traffic::CopiesUnderConditions => {
+                        if let Some(answer) = copies::answer(piece, self.target) {
+                            if let Ok(answer) = answer {
+                                let _ = from.write_all(&answer);
+                            }
+                            break;
+                        }
+                        if is_request(piece, "POST", "uploadId=") {
+                            without_conditions(piece);
                         }
                     }
                     Traffic::WithoutWrites

@@ -10,7 +10,7 @@ use crate::preconditions::Preconditions;
 use crate::settings::Draft;
 use crate::settings::StorageSettings;
 use crate::storage::local::LocalStorage;
-use crate::storage::s3::{Conditions, S3Storage};
+use crate::storage::s3::{Conditions, Remedy, S3Storage};
 use crate::storage::{Commit, Committed, Deletion, Location, Storage, StorageError, Target};
 
 use super::{Outcome, Status, failed, see_config};
@@ -21,6 +21,9 @@ const S3_HINT: &str = "see that [storage.s3] names the right endpoint and bucket
 
 const CONDITIONS_HINT: &str =
     "use a store that honours conditions on writes: on this one, clients overwrite each other";
+
+const COPY_HINT: &str =
+    "set [storage.s3] large_writes = \"copy\": this store keeps the conditions of copies";
 
 /// The store, or why there is none.
 pub(super) enum Store {
@@ -95,14 +98,24 @@ async fn second_create(storage: &dyn Storage) -> Outcome {
 async fn conditions(storage: &S3Storage) -> Outcome {
     match storage.prove_conditions().await {
         Ok(Conditions::Kept) => Outcome::Proven(
-            "conditions on writes, multipart uploads and deletions are kept, under a race as well"
+            "conditions on writes, large ones and deletions too, are kept, under a race as well"
                 .into(),
         ),
-        Ok(Conditions::KeptByOneProcess(what)) => Outcome::Proven(format!(
+        Ok(Conditions::KeptByOneProcess(what, remedy)) => Outcome::Proven(format!(
             "conditions on writes are kept, under a race as well; but the store ignores that of {what}: \
-             run one dailey-media on this bucket, which keeps it by itself"
+             run one dailey-media on this bucket, which keeps it by itself{}",
+            match remedy {
+                Remedy::None => "",
+                Remedy::Copy => ", or set [storage.s3] large_writes = \"copy\"",
+            }
         )),
-        Ok(Conditions::Broken(what)) => failed(format!("the store took {what}"), CONDITIONS_HINT),
+        Ok(Conditions::Broken(what, remedy)) => failed(
+            format!("the store took {what}"),
+            match remedy {
+                Remedy::None => CONDITIONS_HINT,
+                Remedy::Copy => COPY_HINT,
+            },
+        ),
         Err(error) => failed(error.to_string(), S3_HINT),
     }
 }

@@ -158,5 +158,11 @@ fn without_values(message: &str) -> String {
     if message.starts_with("invalid type") || message.starts_with("invalid value") {
         return "a value is not of the type that this key takes".to_owned();
     }
+    if let Some((_, known)) = message
+        .split_once("`, expected ")
+        .filter(|_| message.starts_with("unknown variant"))
+    {
+        return format!("a value is not one of those that this key takes: {known}");
+    }
     message.chars().take(200).collect()
 }

@@ -20,7 +20,7 @@ use crate::rate::RateLimit;
 
 pub(crate) use draft::Draft;
 pub use limits::Limits;
-pub use s3::{Addressing, S3Settings};
+pub use s3::{Addressing, LargeWrites, S3Settings};
 
 /// The port that deployments rely on.
 pub const DEFAULT_PORT: u16 = 4100;
@@ -498,6 +498,11 @@ mod tests {
                 &[ID, SECRET],
                 with("path_style", "'hush'"),
                 "a value is not of the type",
+            ),
+            (
+                &[ID, SECRET],
+                with("large_writes", "'hush'"),
+                "a value is not one of those",
             ),
             (
                 &[dev, ID, SECRET],

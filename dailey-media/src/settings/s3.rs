@@ -22,6 +22,8 @@ pub(super) struct Table {
     secret_access_key: Option<String>,
     #[serde(default = "by_path")]
     path_style: bool,
+    #[serde(default)]
+    large_writes: LargeWrites,
 }
 
 /// What every S3 server but Amazon's takes, and Amazon's as well.
@@ -47,6 +49,8 @@ pub struct S3Settings {
     pub secret_access_key: String,
     /// How the bucket stands in an address.
     pub addressing: Addressing,
+    /// How an object of several parts takes its place.
+    pub large_writes: LargeWrites,
 }
 
 /// How the bucket stands in an address.
@@ -58,6 +62,18 @@ pub enum Addressing {
     Host,
 }
 
+/// How an object of several parts takes its place under a condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LargeWrites {
+    /// Its multipart upload is completed there under the condition.
+    #[default]
+    Complete,
+    /// It is completed elsewhere, and copied there under the condition: for a store that keeps conditions of
+    /// `CopyObject` and not those of `CompleteMultipartUpload`.
+    Copy,
+}
+
 impl fmt::Debug for S3Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -67,6 +83,7 @@ impl fmt::Debug for S3Settings {
             .field("endpoint", &self.endpoint.as_str())
             .field("public_endpoint", &self.public_endpoint.as_str())
             .field("addressing", &self.addressing)
+            .field("large_writes", &self.large_writes)
             .finish_non_exhaustive()
     }
 }
@@ -127,6 +144,7 @@ impl Table {
             access_key_id,
             secret_access_key,
             addressing,
+            large_writes: self.large_writes,
         })
     }
 }

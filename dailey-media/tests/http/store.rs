@@ -19,6 +19,8 @@ pub(crate) enum Store {
         bucket: String,
         /// Where DMAPI finds it: the server's own port, or a proxy's.
         port: u16,
+        /// Whether large objects are copied to their place.
+        copies: bool,
     },
 }
 
@@ -54,6 +56,7 @@ impl Store {
             port: server_at(place).unwrap().1,
             place: place.to_owned(),
             bucket,
+            copies: false,
         }
     }
 
@@ -61,12 +64,26 @@ impl Store {
     pub(crate) fn through(self, port: u16) -> Self {
         match self {
             Self::Local => Self::Local,
-            Self::S3 { place, bucket, .. } => Self::S3 {
+            Self::S3 {
+                place,
+                bucket,
+                copies,
+                ..
+            } => Self::S3 {
                 place,
                 bucket,
                 port,
+                copies,
             },
         }
+    }
+
+    /// The same where large objects are copied to their place.
+    pub(crate) fn with_copies(mut self) -> Self {
+        if let Self::S3 { copies, .. } = &mut self {
+            *copies = true;
+        }
+        self
     }
 
     /// Where DMAPI finds the server.
@@ -114,6 +131,7 @@ impl Store {
             place,
             bucket,
             port,
+            copies,
         } = self
         else {
             return;
@@ -122,11 +140,16 @@ impl Store {
         let toml = format!(
             "[storage.s3]\nbucket = \"{bucket}\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:{port}\"\npublic_endpoint = \"http://127.0.0.1:{public}\"\n"
         );
+        let copies = if *copies {
+            "large_writes = \"copy\"\n"
+        } else {
+            ""
+        };
         let file = folder.join("dailey-media.toml");
         let mut text = std::fs::read_to_string(&file).unwrap_or_default();
         // A restarted one has it already.
         if !text.contains("[storage.s3]") {
-            text.push_str(&toml);
+            text.push_str(&(toml + copies));
         }
         std::fs::write(file, text).unwrap();
         command

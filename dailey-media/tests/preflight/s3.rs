@@ -39,8 +39,12 @@ impl OnS3 {
     }
 
     fn configure(&self, port: u16, bucket: &str) {
+        self.configure_with(port, bucket, "");
+    }
+
+    fn configure_with(&self, port: u16, bucket: &str, further: &str) {
         let toml = format!(
-            "[storage.s3]\nbucket = '{bucket}'\nregion = 'us-east-1'\nendpoint = 'https://localhost:{port}'\n"
+            "[storage.s3]\nbucket = '{bucket}'\nregion = 'us-east-1'\nendpoint = 'https://localhost:{port}'\n{further}"
         );
         write(&self.ground.path("dailey-media.toml"), &toml);
     }
@@ -114,7 +118,7 @@ async fn a_condition_that_one_process_can_keep_by_itself_is_told() {
         ),
         (
             &[MULTIPART_IF_UNCHANGED],
-            "conditions on writes, multipart uploads and deletions are kept, under a race as well",
+            "conditions on writes, large ones and deletions too, are kept, under a race as well",
         ),
     ] {
         on_s3.proxy.set(Traffic::Changes(changed));
@@ -126,6 +130,31 @@ async fn a_condition_that_one_process_can_keep_by_itself_is_told() {
             "{said} in {detail}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn where_only_copies_are_conditional_the_setting_for_that_is_named_and_proven() {
+    let on_s3 = OnS3::new(Kind::Moto).await;
+    on_s3.proxy.set(Traffic::CopiesUnderConditions);
+    let took = "the store took a create-only multipart upload";
+    on_s3.names("conditional_writes", took).await;
+    let (report, _) = on_s3.ground.preflight(&[]).await;
+    let hint = &one(&report, "conditional_writes")["hint"];
+    let setting = "large_writes = \"copy\"";
+    assert!(hint.as_str().unwrap().contains(setting), "{hint}");
+
+    let port = on_s3.ground.core.tls_in_front_of(on_s3.proxy.port()).await;
+    on_s3.configure_with(port, BUCKET, setting);
+    let (report, status) = on_s3.ground.preflight(&[]).await;
+    assert_eq!(status, Some(0), "{report:#}");
+    let detail = &one(&report, "conditional_writes")["detail"];
+    let said = "large ones and deletions too, are kept";
+    assert!(detail.as_str().unwrap().contains(said), "{detail}");
+    // The server itself copies whatever the condition.
+    on_s3.proxy.set(Traffic::Flows);
+    let took = "the store took a create-only copy";
+    on_s3.names("conditional_writes", took).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,8 +9,8 @@ use object_store::path::Path;
 
 use super::client::{Guard, SharedClient};
 use super::fault::{Failure, RemoteError};
-use super::layout;
 use super::notes::{FOLDER, Note};
+use super::{layout, multipart};
 use crate::storage::resumable::{state_key, states};
 
 /// Most notes that one sweep looks at.
@@ -91,7 +91,7 @@ async fn look(
         // Whoever has its state ends it.
         return Ok(false);
     }
-    abort_one(client, &key, &upload).await?;
+    multipart::end(client, &key, &upload).await?;
     client.delete(&path, &Guard::Anything).await?;
     Ok(true)
 }
@@ -114,19 +114,12 @@ async fn abort_nameless(
     let mut aborted = 0;
     for one in &uploads {
         if one.is_older_than(age) && !named.contains(&one.upload) {
-            abort_one(client, key, &one.upload).await?;
+            multipart::end(client, key, &one.upload).await?;
             aborted += 1;
         }
     }
     client.delete(note, &Guard::Anything).await?;
     Ok(aborted)
-}
-
-async fn abort_one(client: &SharedClient, key: &Path, upload: &String) -> Result<(), Failure> {
-    match client.abort(key, upload).await {
-        Ok(()) | Err(Failure::Absent) => Ok(()),
-        Err(other) => Err(other),
-    }
 }
 
 /// Where the state of a resumable upload is.
@@ -146,11 +139,17 @@ mod tests {
     use super::super::ground::{on, on_moto, process_at};
     use super::super::multipart::Multipart;
     use super::super::notes::MAX_AGE;
+    use super::super::staging;
     use super::*;
+    use crate::storage::StorageError;
+
+    async fn begin(inner: &Arc<Inner>, path: &Path) -> Result<Multipart, StorageError> {
+        let (path, target) = (path.clone(), path.clone());
+        Multipart::begin(Arc::clone(inner), path, target, Attributes::new()).await
+    }
 
     async fn begun(inner: &Arc<Inner>, path: &Path) -> Multipart {
-        let multipart = Multipart::begin(Arc::clone(inner), path.clone(), Attributes::new());
-        multipart.await.unwrap()
+        begin(inner, path).await.unwrap()
     }
 
     async fn takes_a_part(inner: &Inner, path: &Path, upload: &String) -> bool {
@@ -187,8 +186,7 @@ mod tests {
         let (kept, longer) = (begun(&inner, &path).await, Path::from("app/user/half-2"));
         let other = begun(&inner, &longer).await;
         proxy.set(Traffic::LosesAnswersTo("POST", "uploads"));
-        let lost = Multipart::begin(Arc::clone(&cut_off), path.clone(), Attributes::new());
-        assert!(lost.await.is_err());
+        assert!(begin(&cut_off, &path).await.is_err());
         let there = |at: Path| {
             let client = Arc::clone(&inner.client);
             async move { client.uploads_to(&at).await.unwrap().len() }
@@ -217,10 +215,38 @@ mod tests {
         assert_eq!(there(path.clone()).await, 1);
         assert!(takes_a_part(&inner, &path, &kept).await);
         assert!(takes_a_part(&inner, &longer, &other).await);
-        let lost = Multipart::begin(cut_off, path.clone(), Attributes::new());
-        assert!(lost.await.is_err());
+        assert!(begin(&cut_off, &path).await.is_err());
         assert_eq!(abort(&inner.client, Duration::ZERO).await, 2 + tries);
         assert_eq!(there(path).await + there(longer).await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+    async fn what_was_put_together_and_not_copied_is_removed_and_what_was_copied_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_server, inner) = on_moto(folder.path());
+        let target = Path::from("app/user/large");
+        for is_copied in [false, true] {
+            let staged = staging::staged(if is_copied { "copied" } else { "not" });
+            let (store, none) = (Arc::clone(&inner), Attributes::new());
+            let begun = Multipart::begin(store, staged.clone(), target.clone(), none);
+            let mut begun = begun.await.unwrap();
+            begun.send(PutPayload::from_static(b"x")).await.unwrap();
+            begun.all_sent().await.unwrap();
+            if is_copied {
+                begun.complete(&Guard::Nothing).await.unwrap();
+            } else {
+                begun.put_together().await.unwrap();
+            }
+            begun.crash();
+            let there = async |path: &Path| inner.client.head(path).await.unwrap().is_some();
+            assert!(there(&staged).await);
+            assert_eq!(abort(&inner.client, MAX_AGE).await, 0);
+            assert!(there(&staged).await);
+            assert_eq!(abort(&inner.client, Duration::ZERO).await, 1);
+            assert!(!there(&staged).await);
+            assert_eq!(there(&target).await, is_copied);
+        }
     }
 
     /// This server does not tell which uploads are under way, so such a one stays there.

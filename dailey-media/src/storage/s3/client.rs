@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential, S3ConditionalPut};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::multipart::{MultipartStore, PartId};
@@ -80,6 +80,8 @@ pub(super) struct Client {
     public: AmazonS3,
     /// Makes `store` with one header more.
     builder: AmazonS3Builder,
+    /// Makes `reads` with one header more.
+    builder_of_reads: AmazonS3Builder,
     /// What the library does not ask.
     asking: Asking,
     limits: Limits,
@@ -158,15 +160,17 @@ impl Client {
         let with = |client| builder.clone().with_http_connector(Shared(client));
         let http = HttpClient::new(whole);
         let builder_of_whole = with(http.clone());
+        let builder_of_reads = with(HttpClient::new(reading));
         let public = builder_of_whole
             .clone()
             .with_endpoint(self::base(settings, &settings.public_endpoint)?);
         Ok(Self {
             store: build(builder_of_whole.clone())?,
-            reads: build(with(HttpClient::new(reading)))?,
+            reads: build(builder_of_reads.clone())?,
             public: build(public)?,
             once: build(once(builder_of_whole.clone()))?,
             builder: builder_of_whole,
+            builder_of_reads,
             asking: Asking {
                 http,
                 bucket: if by_host {
@@ -307,19 +311,29 @@ impl Client {
         guard: &Guard,
     ) -> Result<(), Failure> {
         let with_condition;
-        let store = match guard {
-            Guard::Anything => &self.store,
-            Guard::Nothing => {
-                with_condition = guarded(self.builder.clone(), &header::IF_NONE_MATCH, "*")?;
-                &with_condition
-            }
-            Guard::Still(etag) => {
-                with_condition = guarded(self.builder.clone(), &header::IF_MATCH, etag)?;
+        let store = match condition(guard) {
+            None => &self.store,
+            Some((name, value)) => {
+                with_condition = guarded(self.builder.clone(), &name, value)?;
                 &with_condition
             }
         };
         let completed = store.complete_multipart(path, upload, parts).await;
         completed.map(drop).map_err(failure)
+    }
+
+    /// Copies an object with its headers. A store may take as long as it keeps sending: a large one is not
+    /// copied in the time of a request.
+    pub(super) async fn copy(&self, from: &Path, to: &Path, guard: &Guard) -> Result<(), Failure> {
+        let with_condition;
+        let store = match condition(guard) {
+            None => &self.reads,
+            Some((name, value)) => {
+                with_condition = guarded(self.builder_of_reads.clone(), &name, value)?;
+                &with_condition
+            }
+        };
+        store.copy(from, to).await.map_err(failure)
     }
 
     pub(super) async fn abort(&self, path: &Path, upload: &String) -> Result<(), Failure> {
@@ -380,13 +394,18 @@ fn base(settings: &S3Settings, endpoint: &Url) -> Result<String, RemoteError> {
     Ok(endpoint.as_str().trim_end_matches('/').to_owned())
 }
 
+/// The header that says it.
+fn condition(guard: &Guard) -> Option<(HeaderName, &str)> {
+    match guard {
+        Guard::Anything => None,
+        Guard::Nothing => Some((header::IF_NONE_MATCH, "*")),
+        Guard::Still(etag) => Some((header::IF_MATCH, etag)),
+    }
+}
+
 /// The bucket with one header more in every request, on the same connections. The library has no other way
 /// to put a condition on these requests.
-fn guarded(
-    builder: AmazonS3Builder,
-    name: &header::HeaderName,
-    value: &str,
-) -> Result<AmazonS3, Failure> {
+fn guarded(builder: AmazonS3Builder, name: &HeaderName, value: &str) -> Result<AmazonS3, Failure> {
     let broken = Failure::Other(RemoteError::Broken);
     let Ok(value) = HeaderValue::from_str(value) else {
         return Err(broken);

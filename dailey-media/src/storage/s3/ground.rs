@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Inner;
 use super::client::Limits;
-use crate::settings::{Addressing, S3Settings};
+use crate::settings::{Addressing, LargeWrites, S3Settings};
 
 /// The server ends when it is dropped.
 pub(super) fn on_moto(folder: &Path) -> (S3Server, Arc<Inner>) {
@@ -39,6 +39,7 @@ pub(super) fn process_at(url: &str) -> Arc<Inner> {
         access_key_id: ACCESS_KEY_ID.into(),
         secret_access_key: SECRET_ACCESS_KEY.into(),
         addressing: Addressing::Path,
+        large_writes: LargeWrites::Complete,
     };
     Inner::new(&settings, Limits::SERVING).unwrap()
 }

@@ -6,7 +6,7 @@
 //! | `layout` | where an object lies |
 //! | `found` | an object's headers, read and written |
 //! | `digests` | what they do not hold |
-//! | `upload`, `multipart`, `notes` | writing |
+//! | `upload`, `multipart`, `staging`, `notes` | writing |
 //! | `resumable` | writing over many requests |
 //! | `reading` | reading |
 //! | `names`, `listing`, `under_way` | lists |
@@ -38,13 +38,14 @@ mod presign;
 mod proof;
 mod reading;
 mod resumable;
+mod staging;
 mod sweep;
 mod under_way;
 mod upload;
 
 pub use fault::RemoteError;
 
-pub(crate) use proof::Conditions;
+pub(crate) use proof::{Conditions, Remedy};
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -68,7 +69,7 @@ use super::{
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
-use crate::settings::S3Settings;
+use crate::settings::{LargeWrites, S3Settings};
 
 /// Locks for changes: each key has one of them, so few unrelated ones wait for each other.
 const CHANGE_LOCKS: usize = 256;
@@ -103,6 +104,7 @@ struct Inner {
     proven: Mutex<Option<Instant>>,
     /// This process's own object for proofs.
     proof: Path,
+    large_writes: LargeWrites,
 }
 
 /// Ends with the store.
@@ -207,6 +209,7 @@ impl Inner {
             changes: (0..CHANGE_LOCKS).map(|_| Mutex::default()).collect(),
             proven: Mutex::default(),
             proof: Path::from(format!("{PROOFS}/{}", Uuid::new_v4().simple())),
+            large_writes: settings.large_writes,
         }))
     }
 

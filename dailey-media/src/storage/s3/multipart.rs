@@ -11,6 +11,7 @@ use super::Inner;
 use super::client::{Client, Guard};
 use super::fault::{Failure, RemoteError};
 use super::notes::{self, Note};
+use super::staging;
 use crate::storage::StorageError;
 
 /// One that the store has begun.
@@ -71,7 +72,9 @@ pub(super) async fn begin_resumable(
     let begun = begin(client, path, attributes, Some(resumable)).await?;
     if let Err(error) = begun.name(client).await {
         // Where this fails, too, the sweep finds it by its key.
-        let _ = client.abort(path, &begun.upload).await;
+        if client.abort(path, &begun.upload).await.is_ok() {
+            notes::forget(client, &begun.note).await;
+        }
         return Err(error);
     }
     Ok(begun)
@@ -80,7 +83,9 @@ pub(super) async fn begin_resumable(
 /// Dropping it before it is completed aborts it.
 pub(super) struct Multipart {
     store: Arc<Inner>,
+    /// The key of its parts: the target, unless they are put together elsewhere (see `staging`).
     path: Path,
+    target: Path,
     note: String,
     upload: String,
     sent: Vec<PartId>,
@@ -92,6 +97,7 @@ impl Multipart {
     pub(super) async fn begin(
         store: Arc<Inner>,
         path: Path,
+        target: Path,
         attributes: Attributes,
     ) -> Result<Self, StorageError> {
         let client = Arc::clone(&store.client);
@@ -100,6 +106,7 @@ impl Multipart {
         let multipart = Self {
             store,
             path,
+            target,
             note: begun.note.clone(),
             upload: begun.upload.clone(),
             sent: Vec::new(),
@@ -131,18 +138,38 @@ impl Multipart {
         Ok(())
     }
 
+    /// Makes it the object, if the guard holds for what is there. May be asked for again.
     pub(super) async fn complete(&self, guard: &Guard) -> Result<(), Failure> {
-        let parts = self.sent.clone();
         let client = &self.store.client;
-        client
-            .complete(&self.path, &self.upload, parts, guard)
-            .await
+        if self.path == self.target {
+            let parts = self.sent.clone();
+            let completed = client.complete(&self.path, &self.upload, parts, guard);
+            return completed.await;
+        }
+        self.put_together().await?;
+        client.copy(&self.path, &self.target, guard).await
+    }
+
+    /// Makes it an object of its own, if it is none yet.
+    pub(super) async fn put_together(&self) -> Result<(), Failure> {
+        let client = &self.store.client;
+        let there = client.head(&self.path).await.map_err(Failure::Other)?;
+        if there.is_some() {
+            return Ok(());
+        }
+        let (parts, anything) = (self.sent.clone(), Guard::Anything);
+        let completed = client.complete(&self.path, &self.upload, parts, &anything);
+        completed.await
     }
 
     /// It is an object now.
     pub(super) async fn completed(mut self) {
         self.is_open = false;
-        notes::forget(&self.store.client, &self.note).await;
+        let client = &self.store.client;
+        // What cannot be removed now is removed by the sweep, which finds it by its note.
+        if staging::clear(client, &self.path).await.is_ok() {
+            notes::forget(client, &self.note).await;
+        }
     }
 
     /// As if the process ended here; the upload's own id.
@@ -157,6 +184,7 @@ impl Multipart {
     pub(super) fn resumed(
         store: Arc<Inner>,
         path: Path,
+        target: Path,
         note: String,
         upload: String,
         sent: Vec<PartId>,
@@ -164,6 +192,7 @@ impl Multipart {
         Self {
             store,
             path,
+            target,
             note,
             upload,
             sent,
@@ -191,11 +220,18 @@ impl Drop for Multipart {
         );
         let note = self.note.clone();
         runtime.spawn(async move {
-            let aborted = store.client.abort(&path, &upload).await;
             // Without an answer the note stays, for the sweep.
-            if matches!(aborted, Ok(()) | Err(Failure::Absent)) {
+            if end(&store.client, &path, &upload).await.is_ok() {
                 notes::forget(&store.client, &note).await;
             }
         });
+    }
+}
+
+/// Aborts it; or removes what it has become, where that is no object yet.
+pub(super) async fn end(client: &Client, path: &Path, upload: &String) -> Result<(), Failure> {
+    match client.abort(path, upload).await {
+        Ok(()) | Err(Failure::Absent) => staging::clear(client, path).await,
+        Err(other) => Err(other),
     }
 }

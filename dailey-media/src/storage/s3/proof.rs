@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::S3Storage;
 use super::client::{Client, Guard};
 use super::fault::{Failure, RemoteError};
+use crate::settings::LargeWrites;
 use crate::storage::StorageError;
 
 /// As many at once as show a store that looks first and writes then.
@@ -25,9 +26,17 @@ const STALE: &str = "\"00000000000000000000000000000000\"";
 pub(crate) enum Conditions {
     Kept,
     /// Two rarer ones are not: then one process at a time keeps them by itself.
-    KeptByOneProcess(&'static str),
+    KeptByOneProcess(&'static str, Remedy),
     /// What the store took although it must not.
-    Broken(&'static str),
+    Broken(&'static str, Remedy),
+}
+
+/// What would help, but for another store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    None,
+    /// [`LargeWrites::Copy`]: it keeps the conditions of copies.
+    Copy,
 }
 
 impl S3Storage {
@@ -36,12 +45,17 @@ impl S3Storage {
         let folder = format!(".dailey/preflight/{}", Uuid::new_v4().simple());
         let proof = Proof {
             client: &self.inner.client,
+            large_writes: self.inner.large_writes,
             object: Path::from(format!("{folder}/object")),
+            source: Path::from(format!("{folder}/source")),
             folder,
         };
         let seen = proof.run().await;
-        let raced = (0..ROUNDS).map(|round| proof.race(round));
-        let all: Vec<Path> = raced.chain([proof.object.clone()]).collect();
+        let raced =
+            (0..ROUNDS).flat_map(|round| [Way::Put, Way::Copy].map(|way| proof.race(round, way)));
+        let all: Vec<Path> = raced
+            .chain([proof.object.clone(), proof.source.clone()])
+            .collect();
         let gone = all
             .iter()
             .map(|path| proof.client.delete(path, &Guard::Anything));
@@ -53,8 +67,18 @@ impl S3Storage {
 
 struct Proof<'a> {
     client: &'a Client,
+    large_writes: LargeWrites,
     object: Path,
+    /// What is copied.
+    source: Path,
     folder: String,
+}
+
+/// How an object is written.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Put,
+    Copy,
 }
 
 impl Proof<'_> {
@@ -64,48 +88,116 @@ impl Proof<'_> {
         if taken(self.put(&self.object, &Guard::Nothing).await)? {
             return Ok(Conditions::Broken(
                 "a create-only write although the object was there",
+                Remedy::None,
             ));
         }
         if taken(self.put(&self.object, &stale).await)? {
             return Ok(Conditions::Broken(
                 "a replace-if-unchanged write of an object that was not the one named",
+                Remedy::None,
             ));
         }
-        for round in 0..ROUNDS {
-            if self.winners(&self.race(round)).await? > 1 {
-                return Ok(Conditions::Broken(
-                    "more than one of several create-only writes at the same moment",
-                ));
-            }
-        }
-        if self.completes(&Guard::Nothing).await? {
+        if self.lets_several_through(Way::Put).await? {
             return Ok(Conditions::Broken(
-                "a create-only multipart upload although the object was there",
+                "more than one of several create-only writes at the same moment",
+                Remedy::None,
             ));
         }
-        if self.completes(&stale).await? {
-            return Ok(Conditions::KeptByOneProcess(
-                "a replace-if-unchanged multipart upload",
-            ));
+        self.put(&self.source, &Guard::Nothing).await?;
+        let large = match self.large_writes {
+            LargeWrites::Complete => self.completions(&stale).await?,
+            LargeWrites::Copy => self.copies(&stale).await?,
+        };
+        if large != Conditions::Kept {
+            return Ok(large);
         }
         if taken(self.client.delete(&self.object, &stale).await)? {
-            return Ok(Conditions::KeptByOneProcess("a delete-if-unchanged"));
+            return Ok(Conditions::KeptByOneProcess(
+                "a delete-if-unchanged",
+                Remedy::None,
+            ));
         }
         Ok(Conditions::Kept)
     }
 
-    /// How many of several that create one object at the same moment the store lets through.
-    async fn winners(&self, path: &Path) -> Result<usize, Failure> {
-        let racing = (0..RACERS).map(|_| self.put(path, &Guard::Nothing));
-        let mut winners = 0;
-        for raced in join_all(racing).await {
-            winners += usize::from(taken(raced)?);
+    /// Those under which multipart uploads are completed.
+    async fn completions(&self, stale: &Guard) -> Result<Conditions, Failure> {
+        if self.completes(&Guard::Nothing).await? {
+            return Ok(Conditions::Broken(
+                "a create-only multipart upload although the object was there",
+                self.remedy(stale).await,
+            ));
         }
-        Ok(winners)
+        if self.completes(stale).await? {
+            return Ok(Conditions::KeptByOneProcess(
+                "a replace-if-unchanged multipart upload",
+                self.remedy(stale).await,
+            ));
+        }
+        Ok(Conditions::Kept)
     }
 
-    fn race(&self, round: usize) -> Path {
-        Path::from(format!("{}/race-{round}", self.folder))
+    /// Those of copies.
+    async fn copies(&self, stale: &Guard) -> Result<Conditions, Failure> {
+        if taken(self.copy(&self.object, &Guard::Nothing).await)? {
+            return Ok(Conditions::Broken(
+                "a create-only copy although the object was there",
+                Remedy::None,
+            ));
+        }
+        if self.lets_several_through(Way::Copy).await? {
+            return Ok(Conditions::Broken(
+                "more than one of several create-only copies at the same moment",
+                Remedy::None,
+            ));
+        }
+        if taken(self.copy(&self.object, stale).await)? {
+            return Ok(Conditions::KeptByOneProcess(
+                "a replace-if-unchanged copy",
+                Remedy::None,
+            ));
+        }
+        Ok(Conditions::Kept)
+    }
+
+    async fn remedy(&self, stale: &Guard) -> Remedy {
+        // A store that cannot copy so at all is none either.
+        match self.copies(stale).await {
+            Ok(Conditions::Kept) => Remedy::Copy,
+            _ => Remedy::None,
+        }
+    }
+
+    /// Whether more than one of several that create one object at the same moment succeed.
+    async fn lets_several_through(&self, way: Way) -> Result<bool, Failure> {
+        for round in 0..ROUNDS {
+            let path = self.race(round, way);
+            let racing = (0..RACERS).map(|_| async {
+                match way {
+                    Way::Put => self.put(&path, &Guard::Nothing).await,
+                    Way::Copy => self.copy(&path, &Guard::Nothing).await,
+                }
+            });
+            let mut winners = 0;
+            for raced in join_all(racing).await {
+                winners += usize::from(taken(raced)?);
+            }
+            match winners {
+                // It refuses what it must do.
+                0 => return Err(Failure::Condition),
+                1 => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn race(&self, round: usize, way: Way) -> Path {
+        Path::from(format!("{}/race-{way:?}-{round}", self.folder))
+    }
+
+    async fn copy(&self, to: &Path, guard: &Guard) -> Result<(), Failure> {
+        self.client.copy(&self.source, to, guard).await
     }
 
     async fn put(&self, path: &Path, guard: &Guard) -> Result<(), Failure> {

@@ -22,7 +22,7 @@ use super::found::Writing;
 use super::multipart::{self, Multipart};
 use super::notes;
 use super::upload::{PART_BYTES, S3Upload};
-use super::{Inner, S3Storage, layout};
+use super::{Inner, S3Storage, layout, staging};
 use crate::digest::Sha256;
 use crate::storage::{Commit, Committed, Pending, Received, Resumable, StorageError, Target};
 
@@ -50,6 +50,20 @@ struct Sent {
     note: String,
     /// The store's names of the parts.
     parts: Vec<String>,
+    /// Whether they are put together elsewhere (see `staging`), whatever is set now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    staged: bool,
+}
+
+impl Sent {
+    /// The key of the parts.
+    fn path(&self, target: &Path, writing: &str) -> Path {
+        if self.staged {
+            staging::staged(writing)
+        } else {
+            target.clone()
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,15 +114,13 @@ impl Resumable for S3Storage {
     ) -> Pending<'a, ()> {
         Box::pin(async move {
             let place = Place::of(received)?;
-            let note = place.multipart.as_ref().map(|sent| sent.note.clone());
-            if let Some(sent) = place.multipart {
-                let path = layout::path(&target.at)?;
-                match self.inner.client.abort(&path, &sent.upload).await {
-                    Ok(()) | Err(Failure::Absent) => {}
-                    Err(other) => return Err(RemoteError::from(other).into()),
-                }
+            let target = layout::path(&target.at)?;
+            if let Some(sent) = &place.multipart {
+                let key = sent.path(&target, &place.writing);
+                let ended = multipart::end(&self.inner.client, &key, &sent.upload).await;
+                ended.map_err(RemoteError::from)?;
             }
-            self.inner.clear(id, note.as_deref()).await
+            self.inner.clear(id, &target, &place).await
         })
     }
 }
@@ -154,18 +166,21 @@ impl Inner {
                     empty => {
                         let writing = Writing::of(place.writing.clone());
                         let attributes = writing.attributes(&target.description);
+                        let key = staging::key(self.large_writes, &path, &place.writing);
                         let begun =
-                            multipart::begin_resumable(&self.client, &path, attributes, id).await?;
+                            multipart::begin_resumable(&self.client, &key, attributes, id).await?;
                         empty.insert(Sent {
                             upload: begun.upload,
                             note: begun.note,
                             parts: Vec::new(),
+                            staged: key != path,
                         })
                     }
                 };
                 let index = sent.parts.len();
                 let part = all.split_to(PART_BYTES);
-                let put = self.client.put_part(&path, &sent.upload, index, part).await;
+                let key = sent.path(&path, &place.writing);
+                let put = self.client.put_part(&key, &sent.upload, index, part).await;
                 sent.parts.push(put.map_err(gone)?.content_id);
             }
             if all.len() > 0 {
@@ -198,26 +213,26 @@ impl Inner {
         let place = Place::of(received)?;
         let writing = Writing::of(place.writing.clone());
         let path = layout::path(&target.at)?;
-        let note = place.multipart.as_ref().map(|sent| sent.note.clone());
         // Its own bytes may be gone when it is done.
         let there = self.client.head(&path).await?;
         let there = there.and_then(|found| found.writing);
         if there.is_some_and(|there| there.id == writing.id) {
-            self.clear(id, note.as_deref()).await?;
+            self.clear(id, &path, &place).await?;
             return Ok(None);
         }
         let rest = self.read_rest(id, place.rest.as_ref()).await?;
-        let large = place.multipart.map(|sent| {
+        let large = place.multipart.clone().map(|sent| {
+            let (store, key) = (Arc::clone(&self), sent.path(&path, &writing.id));
             let parts = sent.parts.into_iter();
             let parts = parts.map(|content_id| PartId { content_id }).collect();
-            Multipart::resumed(Arc::clone(&self), path, sent.note, sent.upload, parts)
+            Multipart::resumed(store, key, path.clone(), sent.note, sent.upload, parts)
         });
         let store = Arc::clone(&self);
         let upload = S3Upload::resumed(store, target, writing, received.bytes, large, &rest)?;
         match upload.committed_as(sha256, commit).await {
             Ok(Committed::Stored { object, replaced }) => {
                 // What stays of it does no harm: the object is there.
-                let _ = self.clear(id, note.as_deref()).await;
+                let _ = self.clear(id, &path, &place).await;
                 Ok(Some(Committed::Stored { object, replaced }))
             }
             // The parts are not there any more, and it is not what they became; or one of them is
@@ -250,8 +265,9 @@ impl Inner {
         Ok(bytes.freeze())
     }
 
-    /// Removes all rests of an upload that has ended, and the note for the sweep.
-    async fn clear(&self, id: &str, note: Option<&str>) -> Result<(), StorageError> {
+    /// Removes what an upload to `target` that has ended has left: rests, what was put together elsewhere,
+    /// and the note for the sweep.
+    async fn clear(&self, id: &str, target: &Path, place: &Place) -> Result<(), StorageError> {
         let folder = Path::from(format!("{FOLDER}/{id}"));
         let mut rests = self.client.lister().list(Some(&folder));
         while let Some(rest) = rests.next().await {
@@ -259,8 +275,11 @@ impl Inner {
             let deleted = self.client.delete(&rest.location, &Guard::Anything).await;
             deleted.map_err(RemoteError::from)?;
         }
-        if let Some(note) = note {
-            notes::forget(&self.client, note).await;
+        if let Some(sent) = &place.multipart {
+            let key = sent.path(target, &place.writing);
+            let cleared = staging::clear(&self.client, &key).await;
+            cleared.map_err(RemoteError::from)?;
+            notes::forget(&self.client, &sent.note).await;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::client::Guard;
 use super::fault::{Failure, RemoteError};
 use super::found::{self, Found, Writing, now_ms};
 use super::multipart::Multipart;
-use super::{Inner, layout};
+use super::{Inner, layout, staging};
 use crate::digest::Sha256;
 use crate::preconditions::Preconditions;
 use crate::storage::{Commit, Committed, Object, Pending, Replaced, StorageError, Target, Upload};
@@ -92,7 +92,9 @@ impl S3Upload {
             none => {
                 let attributes = self.writing.attributes(&self.target.description);
                 let store = Arc::clone(&self.store);
-                let begun = Multipart::begin(store, self.path.clone(), attributes).await?;
+                let target = self.path.clone();
+                let path = staging::key(store.large_writes, &target, &self.writing.id);
+                let begun = Multipart::begin(store, path, target, attributes).await?;
                 none.insert(begun)
             }
         };

@@ -45,6 +45,15 @@ impl Bucket {
         }
     }
 
+    /// On moto, where multipart uploads are completed whatever the condition and copies made only under theirs;
+    /// and the DMAPIs on it copy.
+    pub(super) fn with_copies() -> Self {
+        let mut bucket = Self::on(Kind::Moto);
+        bucket.store = bucket.store.with_copies();
+        bucket.set(Traffic::CopiesUnderConditions);
+        bucket
+    }
+
     /// A DMAPI on it, through the proxy.
     pub(super) async fn service(&self) -> Service {
         Service::start_on(self.store.clone()).await
@@ -54,6 +63,11 @@ impl Bucket {
     pub(super) async fn racing_service(&self) -> Service {
         let store = self.store.clone().through(self.server.port());
         Service::racing_on(store, RACE).await
+    }
+
+    /// The same, through the proxy.
+    pub(super) async fn racing_service_behind_proxy(&self) -> Service {
+        Service::racing_on(self.store.clone(), RACE).await
     }
 
     /// Straight to moto, which wants a signature but does not look at it.
@@ -103,7 +117,11 @@ impl Bucket {
     /// Waits until nothing of an upload is left.
     pub(super) async fn until_clean(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while self.uploads().await + self.count(".dailey/multiparts/").await > 0 {
+        let left = async || {
+            let (notes, staged) = (".dailey/multiparts/", ".dailey/staging/");
+            self.uploads().await + self.count(notes).await + self.count(staged).await
+        };
+        while left().await > 0 {
             assert!(Instant::now() < deadline, "an upload is left over");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

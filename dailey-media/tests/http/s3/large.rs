@@ -1,8 +1,8 @@
 //! Objects of one part and of several.
 
 use reqwest::Method;
-use testbed::Signal;
 use testbed::s3::Kind;
+use testbed::{Signal, Traffic};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -17,7 +17,16 @@ const START: usize = 64 * 1024;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn an_object_of_any_size_comes_back_whole_and_in_ranges() {
-    let bucket = Bucket::on(Kind::Moto);
+    any_size(&Bucket::on(Kind::Moto)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn so_does_one_that_is_copied_to_its_place() {
+    any_size(&Bucket::with_copies()).await;
+}
+
+async fn any_size(bucket: &Bucket) {
     let service = bucket.service().await;
     for (size, in_parts) in [
         (0, false),
@@ -141,7 +150,46 @@ async fn no_upload_begins_that_could_never_become_an_object() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn conditions_hold_for_large_objects_too() {
-    let bucket = Bucket::on(Kind::Moto);
+    conditions_hold(&Bucket::on(Kind::Moto)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn conditions_hold_for_those_that_are_copied_to_their_place() {
+    conditions_hold(&Bucket::with_copies()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn a_resumable_upload_that_is_copied_to_its_place_survives_a_kill() {
+    let bucket = Bucket::with_copies();
+    let mut service = bucket.service().await;
+    let body = bytes(3 * PART + 77, 5);
+    let path = service.begin("resumed", body.len() as u64).await;
+    let offset = 2 * PART + 1;
+    let appended = service.append(&path, 0, &body[..offset]).await;
+    assert_eq!(appended.status(), 204);
+    let uploads = bucket.request(Method::GET, "?uploads").send().await;
+    let uploads = uploads.unwrap().text().await.unwrap();
+    assert!(
+        texts(&uploads, "Key")[0].starts_with(".dailey/staging/"),
+        "{uploads}"
+    );
+    service.child.signal(Signal::Kill).unwrap();
+    while service.child.exited().is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    service.restart();
+    // The copy is made, but the store's answer is lost.
+    bucket.set(Traffic::LosesAnswersTo("PUT", "/resumed"));
+    let rest = service.append(&path, offset as u64, &body[offset..]).await;
+    assert_eq!(rest.status(), 204);
+    bucket.set(Traffic::CopiesUnderConditions);
+    assert!(service.get("resumed").await.bytes().await.unwrap() == body);
+    bucket.until_clean().await;
+}
+
+async fn conditions_hold(bucket: &Bucket) {
     let service = bucket.service().await;
     let put = |name: &'static str, value: &str, seed| {
         service

@@ -209,8 +209,8 @@ async fn servers_obey_headers_that_a_link_does_not_sign_so_no_link_to_write_lead
     }
 }
 
-/// Where the completion of a multipart upload is not conditional, one could complete it under another key and
-/// copy it under the condition. Neither server would keep that one either.
+/// Where the completion of a multipart upload is not conditional, `large_writes = "copy"` completes it under
+/// another key and copies it under the condition. Neither server keeps that one, so a proxy does it for the tests.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto and s3s-fs: `cargo xtask test` sets them up and runs this"]
 async fn servers_copy_whatever_the_condition_so_copying_helps_no_completion() {

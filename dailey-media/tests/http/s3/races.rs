@@ -106,6 +106,33 @@ async fn of_writers_of_large_objects_at_two_processes_one_creates() {
     bucket.until_clean().await;
 }
 
+/// The same where only copies are made under a condition; and one replaces.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn of_writers_of_large_objects_that_are_copied_one_creates_and_one_replaces() {
+    let bucket = Bucket::with_copies();
+    let services = [
+        bucket.racing_service_behind_proxy().await,
+        bucket.racing_service_behind_proxy().await,
+    ];
+    for round in 0..5 {
+        let path = format!("/api/media/large-{round}");
+        let mut condition = ("if-none-match", "*".to_owned());
+        for _ in 0..2 {
+            let wanted = (condition.0, &*condition.1);
+            let winners = race_of(8, 6 * 1024 * 1024, &services, &path, wanted).await;
+            assert_eq!(winners.len(), 1, "{path}, {}", condition.0);
+            let stored = services[1].request(Method::GET, &path).send().await;
+            let stored = stored.unwrap();
+            let etag = header(&stored, "etag").to_owned();
+            assert_eq!(etag, winners[0].etag);
+            assert!(stored.text().await.unwrap() == winners[0].body, "{path}");
+            condition = ("if-match", etag);
+        }
+    }
+    bucket.until_clean().await;
+}
+
 async fn one_creates_and_one_replaces(services: &[Service; 2], path: &str) {
     let mut condition = ("if-none-match", "*".to_owned());
     for _ in 0..2 {
