@@ -159,7 +159,7 @@ fn without_values(message: &str) -> String {
         return "a value is not of the type that this key takes".to_owned();
     }
     if let Some((_, known)) = message
-        .split_once("`, expected ")
+        .rsplit_once("`, expected ")
         .filter(|_| message.starts_with("unknown variant"))
     {
         return format!("a value is not one of those that this key takes: {known}");
