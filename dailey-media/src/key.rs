@@ -2,6 +2,8 @@
 //!
 //! Both are parsed once at the edge; whatever holds them may rely on the rules.
 
+use crate::settings::Limits;
+
 /// Longest key in bytes: what S3 and its kin take.
 pub const MAX_KEY_BYTES: usize = 1024;
 
@@ -57,12 +59,18 @@ pub enum KeyError {
     /// The decoded bytes are not UTF-8.
     #[error("the key is not UTF-8")]
     NotUtf8,
-    /// Longer than [`MAX_KEY_BYTES`].
-    #[error("the key is longer than 1024 bytes")]
-    TooLong,
-    /// A segment is longer than [`MAX_SEGMENT_BYTES`].
-    #[error("a part of the key between slashes is longer than 255 bytes")]
-    SegmentTooLong,
+    /// Longer than [`MAX_KEY_BYTES`], or than new ones may be.
+    #[error("the key is longer than {max_bytes} bytes")]
+    TooLong {
+        /// So many bytes are taken.
+        max_bytes: usize,
+    },
+    /// A segment is longer than [`MAX_SEGMENT_BYTES`], or than new ones may be.
+    #[error("a part of the key between slashes is longer than {max_bytes} bytes")]
+    SegmentTooLong {
+        /// So many bytes are taken.
+        max_bytes: usize,
+    },
     /// Nothing before, after or between slashes.
     #[error("a part of the key is empty: no slash at its start or end, nor two in a row")]
     EmptySegment,
@@ -74,6 +82,14 @@ pub enum KeyError {
     ForbiddenCharacter,
 }
 
+const TOO_LONG: KeyError = KeyError::TooLong {
+    max_bytes: MAX_KEY_BYTES,
+};
+
+const SEGMENT_TOO_LONG: KeyError = KeyError::SegmentTooLong {
+    max_bytes: MAX_SEGMENT_BYTES,
+};
+
 impl ObjectKey {
     /// The key in a request's path, decoded exactly once: `%252e` is the text `%2e`, not a dot.
     ///
@@ -82,7 +98,7 @@ impl ObjectKey {
     pub fn from_path(raw: &str) -> Result<Self, KeyError> {
         // Three raw bytes make at least one: a longer path cannot be a key.
         if raw.len() > 3 * MAX_KEY_BYTES {
-            return Err(KeyError::TooLong);
+            return Err(TOO_LONG);
         }
         let decoded = percent_decode(raw.as_bytes())?;
         Self::parse(String::from_utf8(decoded).map_err(|_| KeyError::NotUtf8)?)
@@ -95,7 +111,7 @@ impl ObjectKey {
     pub fn parse(text: impl Into<String>) -> Result<Self, KeyError> {
         let text = text.into();
         if text.len() > MAX_KEY_BYTES {
-            return Err(KeyError::TooLong);
+            return Err(TOO_LONG);
         }
         if text.chars().any(|c| c.is_control() || c == '\\') {
             return Err(KeyError::ForbiddenCharacter);
@@ -104,11 +120,25 @@ impl ObjectKey {
             match segment {
                 "" => return Err(KeyError::EmptySegment),
                 "." | ".." => return Err(KeyError::DotSegment),
-                _ if segment.len() > MAX_SEGMENT_BYTES => return Err(KeyError::SegmentTooLong),
+                _ if segment.len() > MAX_SEGMENT_BYTES => return Err(SEGMENT_TOO_LONG),
                 _ => {}
             }
         }
         Ok(Self(text))
+    }
+
+    /// Whether an object may be given this key. One that has a longer key already is not held to it: else it
+    /// could neither be read nor removed.
+    pub(crate) fn may_be_given(&self, limits: &Limits) -> Result<(), KeyError> {
+        let max_bytes = limits.key_max_bytes;
+        if self.0.len() > max_bytes {
+            return Err(KeyError::TooLong { max_bytes });
+        }
+        let max_bytes = limits.key_segment_max_bytes;
+        if self.segments().any(|segment| segment.len() > max_bytes) {
+            return Err(KeyError::SegmentTooLong { max_bytes });
+        }
+        Ok(())
     }
 
     /// The key's text.
@@ -191,9 +221,9 @@ mod tests {
             ("a//b", Err(KeyError::EmptySegment)),
             ("a+b", Ok("a+b")),
             (&long, Ok(&*long)),
-            (&too_long, Err(KeyError::SegmentTooLong)),
+            (&too_long, Err(SEGMENT_TOO_LONG)),
             (&longest, Ok(&*longest)),
-            (&longer, Err(KeyError::TooLong)),
+            (&longer, Err(TOO_LONG)),
         ] {
             let key = ObjectKey::from_path(raw);
             assert_eq!(

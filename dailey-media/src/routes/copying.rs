@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::openapi::{BodyRefusals, ObjectBody, Refusals};
 use super::writing::stored;
-use super::{App, Caller, absent, json_body, key_text};
+use super::{App, Caller, absent, json_body, key_text, refuse_longer_key};
 use crate::access::Scope;
 use crate::changes::Moved;
 use crate::preconditions::Preconditions;
@@ -117,6 +117,7 @@ async fn places(
         Ok(Location { space, key })
     };
     let (from, to) = (at(wanted.from)?, at(wanted.to)?);
+    refuse_longer_key(app, &to.key)?;
     if from == to {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,

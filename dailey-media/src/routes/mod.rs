@@ -189,6 +189,11 @@ fn key_text(text: String) -> Result<ObjectKey, Problem> {
     ObjectKey::parse(text).map_err(key_invalid)
 }
 
+/// Wherever an object gets its key: only there, so that what has a longer one can be read and removed.
+fn refuse_longer_key(app: &App, key: &ObjectKey) -> Result<(), Problem> {
+    key.may_be_given(&app.limits).map_err(key_invalid)
+}
+
 #[allow(clippy::needless_pass_by_value)]
 fn key_invalid(error: KeyError) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "key_invalid", error.to_string())

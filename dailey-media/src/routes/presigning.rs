@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::links::now_seconds;
 use super::openapi::{BodyRefusals, Refusals};
-use super::{App, Caller, failed, json_body, key_text};
+use super::{App, Caller, failed, json_body, key_text, refuse_longer_key};
 use crate::access::Scope;
 use crate::link::Link;
 use crate::storage::{LinkMethod, Location};
@@ -103,6 +103,9 @@ pub(super) async fn presign(
             bad_request("expires_in_invalid", detail)
         })?;
     let key = key_text(wanted.key)?;
+    if method == LinkMethod::Put {
+        refuse_longer_key(&app, &key)?;
+    }
     let mut link = Link {
         at: Location { space, key },
         method,

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use http_body::Body as _;
 
 use super::openapi::{ObjectBody, PutRefusals, Refusals};
-use super::{App, condition_failed, failed, key, listing, malformed_condition};
+use super::{App, condition_failed, failed, key, listing, malformed_condition, refuse_longer_key};
 use crate::access::Scope;
 use crate::audit::Via;
 use crate::changes::Room;
@@ -25,7 +25,7 @@ use crate::storage::{
 ///
 /// `PUT /api/media/{key}`.
 #[utoipa::path(put, path = "/api/media/{key}", operation_id = "put_object", tag = "objects", security(("bearer" = [])), params(
-    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes, percent-encoded once; slashes as they are"),
+    ("key" = String, Path, description = "UTF-8 of at most 1024 bytes by default, percent-encoded once; slashes as they are"),
     ("If-None-Match" = Option<String>, Header, description = "`*`: only if it is not there"),
     ("If-Match" = Option<String>, Header, description = "Only if it is in this state"),
     ("Content-Digest" = Option<String>, Header, description = "RFC 9530, sha-256"),
@@ -60,6 +60,7 @@ pub(super) async fn receive_object(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    refuse_longer_key(app, &at.key)?;
     refuse_parts(headers)?;
     let description = Description::read_within(&app.limits, headers)
         .map_err(|error| bad_request("description_invalid", error.to_string()))?;

@@ -7,6 +7,7 @@ use dailey_http::pace::Pace;
 use serde::Deserialize;
 
 use crate::description::{MAX_META_BYTES, MAX_META_PAIRS};
+use crate::key::{MAX_KEY_BYTES, MAX_SEGMENT_BYTES};
 use crate::range::MAX_PARTS;
 use crate::storage::MAX_LINK_SECONDS;
 use crate::uploads::{MAX_CHUNK_BYTES, MAX_UPLOAD_BYTES};
@@ -92,6 +93,10 @@ pub struct Limits {
     pub body_seconds: u64,
     /// A longer one must come at least this fast, on average. Default: 64 KiB.
     pub body_bytes_per_second: u64,
+    /// Longest key that an object may be given. Default: 1024, all that S3 takes.
+    pub key_max_bytes: usize,
+    /// Longest part of it between slashes. Default: 255, the longest file name of common systems.
+    pub key_segment_max_bytes: usize,
     /// Most bytes of an object's own metadata, names and values together. Default: 2 KiB.
     pub metadata_max_bytes: u32,
     /// In how many pairs. Default: 32.
@@ -175,6 +180,8 @@ impl Default for Limits {
             body_pause_seconds: 30,
             body_seconds: 60,
             body_bytes_per_second: 64 * KIB,
+            key_max_bytes: MAX_KEY_BYTES,
+            key_segment_max_bytes: MAX_SEGMENT_BYTES,
             metadata_max_bytes: MAX_META_BYTES,
             metadata_max_pairs: MAX_META_PAIRS,
             app_quota_bytes: 10 * GIB,
@@ -279,6 +286,14 @@ impl Limits {
             (
                 self.put_max_bytes / self.body_bytes_per_second.max(1) <= MAX_PUT_SECONDS,
                 "[limits] put_max_bytes takes longer than 23 hours at body_bytes_per_second: lower it or raise that",
+            ),
+            (
+                (1..=MAX_KEY_BYTES).contains(&self.key_max_bytes),
+                "[limits] key_max_bytes is not 1 to 1024",
+            ),
+            (
+                (1..=MAX_SEGMENT_BYTES).contains(&self.key_segment_max_bytes),
+                "[limits] key_segment_max_bytes is not 1 to 255",
             ),
             (
                 self.metadata_max_bytes <= MAX_META_BYTES,

@@ -321,6 +321,26 @@ mod tests {
             ),
             (
                 &[],
+                Some("[limits]\nkey_max_bytes = 1025\n"),
+                "key_max_bytes is not 1 to 1024",
+            ),
+            (
+                &[],
+                Some("[limits]\nkey_max_bytes = 0\n"),
+                "key_max_bytes is not 1 to 1024",
+            ),
+            (
+                &[],
+                Some("[limits]\nkey_segment_max_bytes = 256\n"),
+                "key_segment_max_bytes is not 1 to 255",
+            ),
+            (
+                &[],
+                Some("[limits]\nkey_segment_max_bytes = 0\n"),
+                "key_segment_max_bytes is not 1 to 255",
+            ),
+            (
+                &[],
                 Some("[limits]\nmetadata_max_bytes = 2049\n"),
                 "metadata_max_bytes is not 0 to 2048",
             ),

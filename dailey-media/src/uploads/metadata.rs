@@ -73,7 +73,9 @@ pub(crate) fn read(limits: &Limits, text: &str) -> Result<Metadata, MetadataErro
         let (name, field) = match name {
             "key" => {
                 let text = String::from_utf8(value).map_err(|_| MetadataError::KeyNotUtf8)?;
-                key = Some(ObjectKey::parse(text).map_err(MetadataError::Key)?);
+                let named = ObjectKey::parse(text).map_err(MetadataError::Key)?;
+                named.may_be_given(limits).map_err(MetadataError::Key)?;
+                key = Some(named);
                 continue;
             }
             "relativePath" => continue,

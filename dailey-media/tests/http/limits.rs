@@ -1,4 +1,4 @@
-//! What `[limits]` says of heads, JSON, own metadata and the end is obeyed. Bodies that come slowly are in
+//! What `[limits]` says of heads, JSON, keys, own metadata and the end is obeyed. Bodies that come slowly are in
 //! `slow_bodies`, rates in `rates`, room and pages in `quotas`.
 
 use std::time::{Duration, Instant};
@@ -76,6 +76,92 @@ async fn new_objects_have_as_much_metadata_as_configured_and_older_ones_what_the
     let ten = [("x-meta-a", "1234"), ("x-meta-b", "1234")];
     let [put, _] = described(&service, &ten).await;
     assert_eq!(put.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_given_keys_as_long_as_configured_and_older_ones_keep_theirs() {
+    let wide = "key_max_bytes = 24\nkey_segment_max_bytes = 12\n";
+    let narrow = "key_max_bytes = 12\nkey_segment_max_bytes = 8\n";
+    let mut service = Service::configured(&format!("[limits]\n{wide}")).await;
+    let (long, long_segment) = ("older/of-24-bytes/in-all", "of-9-byte");
+    for key in [long, long_segment] {
+        assert_eq!(service.put(key, b"old").await.status(), 201, "{key}");
+    }
+    let wanted = json!({ "key": long, "method": "PUT" });
+    let link = service.post("/api/media-ops/presign", &wanted).await;
+    let link = body(link).await["url"].as_str().unwrap().to_owned();
+    let begun = service.begin(long, 3).await;
+
+    let file = service.folder.path().join("dailey-media.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(wide, narrow)).unwrap();
+    service.restart();
+    let operation = async |name: &str, from: &str, to: &str| {
+        let wanted = json!({ "from": from, "to": to, "overwrite": true });
+        let path = format!("/api/media-ops/{name}");
+        service.post(&path, &wanted).await
+    };
+    let presign = async |key: &str, method: &str| {
+        let wanted = json!({ "key": key, "method": method });
+        service.post("/api/media-ops/presign", &wanted).await
+    };
+    assert_eq!(service.put("new", b"new").await.status(), 201);
+    for (key, said) in [
+        (long, "the key is longer than 12 bytes"),
+        (long_segment, "between slashes is longer than 8 bytes"),
+    ] {
+        for (way, refused) in [
+            ("PUT", service.put(key, b"new").await),
+            ("copy", operation("copy", "new", key).await),
+            ("move", operation("move", "new", key).await),
+            ("creation", service.creation(key, 3).send().await.unwrap()),
+            ("presign", presign(key, "PUT").await),
+        ] {
+            assert_eq!(refused.status(), 400, "{way} of {key}");
+            let told = body(refused).await;
+            assert_eq!(told["code"], "key_invalid", "{way} of {key}: {told}");
+            let detail = told["detail"].as_str().unwrap();
+            assert!(detail.contains(said), "{way} of {key}: {detail}");
+        }
+    }
+    // A link of before is no way around it, and no byte of a body is waited for.
+    let put = service.at(Method::PUT, &link).body("new").send();
+    let refused = problem(put.await.unwrap()).await;
+    assert_eq!(refused, (400, "key_invalid".into()));
+    let mut unsent = TcpStream::connect(("127.0.0.1", service.port))
+        .await
+        .unwrap();
+    let head = format!(
+        "PUT /api/media/{long} HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n",
+        service.bearer(&service.token())
+    );
+    unsent.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; 12];
+    unsent.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 400");
+
+    // What has a longer key is as before.
+    let list = service.request(Method::GET, "/api/media").send().await;
+    let list = body(list.unwrap()).await;
+    let keys = list["objects"].as_array().unwrap().iter();
+    let keys: Vec<&str> = keys.map(|one| one["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["new", long_segment, long]);
+    for key in [long, long_segment] {
+        assert_eq!(service.get(key).await.text().await.unwrap(), "old", "{key}");
+        let link = body(presign(key, "GET").await).await;
+        let got = service.at(Method::GET, link["url"].as_str().unwrap());
+        let got = got.send().await.unwrap();
+        assert_eq!(got.text().await.unwrap(), "old", "{key}");
+    }
+    // An upload that had begun is an object that has its key.
+    assert_eq!(service.append(&begun, 0, b"end").await.status(), 204);
+    assert_eq!(service.get(long).await.text().await.unwrap(), "end");
+    let path = format!("/api/media/{long}");
+    let removed = service.request(Method::DELETE, &path).send().await.unwrap();
+    assert_eq!(removed.status(), 204);
+    let moved = operation("move", long_segment, "12345678/0ab").await;
+    assert_eq!(moved.status(), 201);
+    assert_eq!(service.get(long_segment).await.status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
