@@ -212,7 +212,7 @@ async fn service(
     verifier: Verifier,
     draining: Draining,
 ) -> Result<Service, StartError> {
-    let storage = storage::open(&settings.storage)?;
+    let storage = storage::open(&settings.storage, &settings.limits)?;
     storage.probe().await?;
     let link_secret = match &settings.link_secret {
         LinkSecret::File(path) => link_secret::load(path, IfMissing::Fail),

@@ -75,6 +75,17 @@ const MAX_DRAIN_SECONDS: u64 = 300;
 /// Longest time in which an end is only told, in seconds.
 const MAX_LAME_DUCK_SECONDS: u64 = 60;
 
+/// Longest request to the bucket, in seconds: a POST with an `Idempotency-Key` writes a sign of life after 20 s,
+/// and holds its key for 60 s.
+const MAX_S3_REQUEST_SECONDS: u64 = 40;
+
+/// Most further tries of it: fewer than a change looks at what is there.
+const MAX_S3_RETRIES: usize = 5;
+
+/// Longest time in which they begin, in seconds: with the last one's time still below the 90 s that the edge waits,
+/// and the completion of an upload, which is several requests, below the 15 minutes after which a sweep takes it over.
+const MAX_S3_RETRY_SECONDS: u64 = 20;
+
 /// Highest rate; who wants more has no limit in mind.
 const MAX_RATE: u32 = 1_000_000;
 
@@ -147,6 +158,15 @@ pub struct Limits {
     /// Between the health check turning and the end of listening: as long as a proxy may take to look.
     /// Default: 5.
     pub lame_duck_seconds: u64,
+    /// Longest time for a connection to the bucket's server. Default: 2.
+    pub s3_connect_seconds: u64,
+    /// Longest time for one request to it, its body included; for a body that is read, between two pieces.
+    /// Default: 30, in which a part of 5 MiB comes through at 175 KB/s.
+    pub s3_request_seconds: u64,
+    /// Further tries of one that failed. Default: 3.
+    pub s3_retries: usize,
+    /// No further try is waited for after this. Default: 15.
+    pub s3_retry_seconds: u64,
     /// How often a subject may read, and how often at once. Default: 600 and 100.
     pub reads_per_minute: u32,
     /// See [`Self::reads_per_minute`].
@@ -206,6 +226,10 @@ impl Default for Limits {
             keep_alive_seconds: 75,
             drain_seconds: 25,
             lame_duck_seconds: 5,
+            s3_connect_seconds: 2,
+            s3_request_seconds: 30,
+            s3_retries: 3,
+            s3_retry_seconds: 15,
             reads_per_minute: 600,
             reads_at_once: 100,
             writes_per_minute: 120,
@@ -374,6 +398,22 @@ impl Limits {
             (
                 self.lame_duck_seconds <= MAX_LAME_DUCK_SECONDS,
                 "[limits] lame_duck_seconds is not 0 to 60",
+            ),
+            (
+                (1..=MAX_S3_REQUEST_SECONDS).contains(&self.s3_request_seconds),
+                "[limits] s3_request_seconds is not 1 to 40",
+            ),
+            (
+                (1..=self.s3_request_seconds).contains(&self.s3_connect_seconds),
+                "[limits] s3_connect_seconds is not 1 to s3_request_seconds",
+            ),
+            (
+                self.s3_retries <= MAX_S3_RETRIES,
+                "[limits] s3_retries is not 0 to 5",
+            ),
+            (
+                (1..=MAX_S3_RETRY_SECONDS).contains(&self.s3_retry_seconds),
+                "[limits] s3_retry_seconds is not 1 to 20",
             ),
             (
                 rates.iter().all(|rate| (1..=MAX_RATE).contains(rate)),

@@ -381,6 +381,41 @@ mod tests {
             ),
             (
                 &[],
+                Some("[limits]\ns3_connect_seconds = 0\n"),
+                "s3_connect_seconds is not 1 to s3_request_seconds",
+            ),
+            (
+                &[],
+                Some("[limits]\ns3_request_seconds = 1\n"),
+                "s3_connect_seconds is not 1 to s3_request_seconds",
+            ),
+            (
+                &[],
+                Some("[limits]\ns3_request_seconds = 0\n"),
+                "s3_request_seconds is not 1 to 40",
+            ),
+            (
+                &[],
+                Some("[limits]\ns3_request_seconds = 41\n"),
+                "s3_request_seconds is not 1 to 40",
+            ),
+            (
+                &[],
+                Some("[limits]\ns3_retries = 6\n"),
+                "s3_retries is not 0 to 5",
+            ),
+            (
+                &[],
+                Some("[limits]\ns3_retry_seconds = 21\n"),
+                "s3_retry_seconds is not 1 to 20",
+            ),
+            (
+                &[],
+                Some("[limits]\ns3_retry_seconds = 0\n"),
+                "s3_retry_seconds is not 1 to 20",
+            ),
+            (
+                &[],
                 Some("[limits]\nappends_at_once = 0\n"),
                 "a rate (…_per_minute, …_at_once) is not",
             ),

@@ -32,7 +32,7 @@ use crate::digest::Sha256;
 use crate::key::{ObjectKey, Space};
 use crate::preconditions::{Preconditions, Validators};
 use crate::representation::{self, Download};
-use crate::settings::StorageSettings;
+use crate::settings::{Limits, StorageSettings};
 
 /// Bytes of an entity tag: nobody meets two alike.
 const TAG_BYTES: usize = 16;
@@ -264,10 +264,13 @@ pub struct Page {
 ///
 /// # Errors
 /// [`OpenError`]
-pub(crate) fn open(settings: &StorageSettings) -> Result<Arc<dyn Storage>, OpenError> {
+pub(crate) fn open(
+    settings: &StorageSettings,
+    limits: &Limits,
+) -> Result<Arc<dyn Storage>, OpenError> {
     Ok(match settings {
         StorageSettings::Local(root) => Arc::new(local::LocalStorage::open(root)?),
-        StorageSettings::S3(settings) => Arc::new(s3::S3Storage::open(settings)?),
+        StorageSettings::S3(settings) => Arc::new(s3::S3Storage::open(settings, limits)?),
     })
 }
 

@@ -181,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (server, inner) = on_moto(folder.path());
         let proxy = Proxy::start(server.port()).unwrap();
-        let cut_off = process_at(&format!("http://127.0.0.1:{}", proxy.port()));
+        let cut_off = process_at(proxy.port());
         let path = Path::from("app/user/half");
         let (kept, longer) = (begun(&inner, &path).await, Path::from("app/user/half-2"));
         let other = begun(&inner, &longer).await;

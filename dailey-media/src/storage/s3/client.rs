@@ -21,7 +21,7 @@ use super::fault::{Failure, RemoteError, failure};
 use super::found::Found;
 use super::names::{Names, Query};
 use super::under_way::{UnderWay, Uploads};
-use crate::settings::{Addressing, S3Settings};
+use crate::settings::{self, Addressing, S3Settings};
 
 /// How long and how often the store is asked.
 #[derive(Clone, Copy, Debug)]
@@ -32,18 +32,23 @@ pub(super) struct Limits {
     pub(super) request: Duration,
     /// Further tries.
     pub(super) retries: usize,
-    /// No further try begins after this.
+    /// No further try is waited for after this.
     pub(super) retry_within: Duration,
+    /// Further tries of a change that may have been done, each after a look.
+    pub(super) changes: usize,
 }
 
 impl Limits {
     /// For serving: a store that stumbles is asked again, one that is away is not waited for.
-    pub(super) const SERVING: Self = Self {
-        connect: Duration::from_secs(2),
-        request: Duration::from_secs(30),
-        retries: 3,
-        retry_within: Duration::from_secs(15),
-    };
+    pub(super) fn serving(limits: &settings::Limits) -> Self {
+        Self {
+            connect: Duration::from_secs(limits.s3_connect_seconds),
+            request: Duration::from_secs(limits.s3_request_seconds),
+            retries: limits.s3_retries,
+            retry_within: Duration::from_secs(limits.s3_retry_seconds),
+            changes: limits.s3_retries,
+        }
+    }
 
     /// For the proof before the start: within a check's 5 seconds, so that the reason is told and
     /// not only that it took too long.
@@ -52,6 +57,8 @@ impl Limits {
         request: Duration::from_millis(4500),
         retries: 0,
         retry_within: Duration::from_secs(5),
+        // Of writers that race, a good store may send some away for a moment.
+        changes: 3,
     };
 }
 
@@ -113,7 +120,7 @@ impl Tries {
     pub(super) async fn again(&mut self, error: RemoteError) -> Result<(), RemoteError> {
         if !error.may_pass()
             || self.retries >= self.limits.retries
-            || self.started.elapsed() > self.limits.retry_within
+            || self.started.elapsed() + self.pause > self.limits.retry_within
         {
             return Err(error);
         }
@@ -372,6 +379,11 @@ impl Client {
         }
     }
 
+    /// How often a change that failed is tried again, after a look whether it was done.
+    pub(super) fn changes_again(&self) -> usize {
+        self.limits.changes
+    }
+
     /// Signs links for those outside.
     pub(super) fn public(&self) -> &AmazonS3 {
         &self.public
@@ -430,3 +442,89 @@ fn build(builder: AmazonS3Builder) -> Result<AmazonS3, RemoteError> {
 
 /// Shared by all that use the bucket.
 pub(super) type SharedClient = Arc<Client>;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn what_is_configured_is_what_serving_has() {
+        let limits = settings::Limits {
+            s3_connect_seconds: 1,
+            s3_request_seconds: 4,
+            s3_retries: 2,
+            s3_retry_seconds: 3,
+            ..settings::Limits::default()
+        };
+        let Limits {
+            connect,
+            request,
+            retries,
+            retry_within,
+            changes,
+        } = Limits::serving(&limits);
+        let seconds = [connect, request, retry_within].map(|time| time.as_secs());
+        assert_eq!(seconds, [1, 4, 3]);
+        assert_eq!([retries, changes], [2, 2]);
+    }
+
+    /// A store that says of every request that it failed, and how often it was asked.
+    async fn failing() -> (u16, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                counter.fetch_add(1, Ordering::Relaxed);
+                let answer =
+                    "HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        (port, asked)
+    }
+
+    /// How often a store that fails is asked for an object, and for a page.
+    async fn asked(limits: Limits) -> [usize; 2] {
+        let (port, asked) = failing().await;
+        let client = Client::new(&super::super::ground::settings(port), limits).unwrap();
+        client.head(&Path::from("a")).await.unwrap_err();
+        let head = asked.swap(0, Ordering::Relaxed);
+        let query = Query {
+            prefix: "",
+            after: None,
+            to_next_slash: false,
+            limit: 1,
+            token: None,
+        };
+        client.names(&query).await.unwrap_err();
+        [head, asked.load(Ordering::Relaxed)]
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_is_asked_again_as_often_and_as_long_as_the_limits_say() {
+        for retries in [0, 2] {
+            let limits = Limits {
+                retries,
+                ..Limits::serving(&settings::Limits::default())
+            };
+            assert_eq!(asked(limits).await, [retries + 1; 2]);
+        }
+        let at_once = Limits {
+            retries: 5,
+            retry_within: Duration::ZERO,
+            ..Limits::serving(&settings::Limits::default())
+        };
+        assert_eq!(asked(at_once).await, [1; 2]);
+    }
+}

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Inner;
 use super::client::Limits;
-use crate::settings::{Addressing, LargeWrites, S3Settings};
+use crate::settings::{self, Addressing, LargeWrites, S3Settings};
 
 /// The server ends when it is dropped.
 pub(super) fn on_moto(folder: &Path) -> (S3Server, Arc<Inner>) {
@@ -25,13 +25,19 @@ pub(super) fn on(kind: Kind, folder: &Path) -> (S3Server, Arc<Inner>) {
 
 /// As if another process used it.
 pub(super) fn process(server: &S3Server) -> Arc<Inner> {
-    process_at(&server.url())
+    process_at(server.port())
 }
 
-/// As if one used the server at this address.
-pub(super) fn process_at(url: &str) -> Arc<Inner> {
-    let endpoint = Url::parse(url).unwrap();
-    let settings = S3Settings {
+/// As if one used the server at this port.
+pub(super) fn process_at(port: u16) -> Arc<Inner> {
+    let limits = settings::Limits::default();
+    Inner::new(&settings(port), Limits::serving(&limits)).unwrap()
+}
+
+/// The bucket on a server at this port.
+pub(super) fn settings(port: u16) -> S3Settings {
+    let endpoint = Url::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+    S3Settings {
         bucket: "media".into(),
         region: "us-east-1".into(),
         public_endpoint: endpoint.clone(),
@@ -40,6 +46,5 @@ pub(super) fn process_at(url: &str) -> Arc<Inner> {
         secret_access_key: SECRET_ACCESS_KEY.into(),
         addressing: Addressing::Path,
         large_writes: LargeWrites::Complete,
-    };
-    Inner::new(&settings, Limits::SERVING).unwrap()
+    }
 }

@@ -69,7 +69,7 @@ use super::{
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
-use crate::settings::{LargeWrites, S3Settings};
+use crate::settings::{self, LargeWrites, S3Settings};
 
 /// Locks for changes: each key has one of them, so few unrelated ones wait for each other.
 const CHANGE_LOCKS: usize = 256;
@@ -79,9 +79,6 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// How often an object is looked at that changes while it is looked at.
 const MAX_LOOKS: usize = 8;
-
-/// How often a removal that failed is tried again.
-const MAX_FAILURES: usize = 3;
 
 /// Where each process has an object of its own for proofs.
 const PROOFS: &str = ".dailey/health";
@@ -125,8 +122,8 @@ impl S3Storage {
     ///
     /// # Errors
     /// [`RemoteError`] where no client can be made.
-    pub fn open(settings: &S3Settings) -> Result<Self, RemoteError> {
-        let inner = Inner::new(settings, Limits::SERVING)?;
+    pub fn open(settings: &S3Settings, limits: &settings::Limits) -> Result<Self, RemoteError> {
+        let inner = Inner::new(settings, Limits::serving(limits))?;
         let task = tokio::spawn(sweep::forever(Arc::clone(&inner.client)));
         Ok(Self {
             inner,
@@ -316,7 +313,7 @@ impl Inner {
                 Err(failure) => {
                     let error = RemoteError::from(failure);
                     // Without a condition it was asked often enough.
-                    let is_final = conditions.is_empty() || failures >= MAX_FAILURES;
+                    let is_final = conditions.is_empty() || failures >= self.client.changes_again();
                     if is_final || !error.may_pass() {
                         return Err(error.into());
                     }

@@ -28,9 +28,6 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// How often a change is tried when others are at the same object.
 const MAX_ATTEMPTS: u32 = 8;
 
-/// How often one that failed is tried again.
-const MAX_FAILURES: u32 = 3;
-
 /// Before the second attempt; doubled before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -199,7 +196,7 @@ impl S3Upload {
                     }
                     // It may have been done all the same: look, and try again if not. A completion
                     // whose answer was lost finds no upload the next time.
-                    error if failures < MAX_FAILURES => {
+                    error if failures < self.store.client.changes_again() => {
                         failures += 1;
                         tracing::warn!(%error, "a write failed; looking whether it was done");
                         tokio::time::sleep(pause).await;

@@ -69,6 +69,56 @@ async fn a_store_that_stalls_or_breaks_is_a_problem_of_its_own_and_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+async fn a_store_that_stalls_has_the_time_and_the_tries_that_are_configured() {
+    let bucket = Bucket::on(Kind::Moto);
+    let second = "s3_connect_seconds = 1\ns3_request_seconds = 1\n";
+    let once = format!("[limits]\n{second}s3_retries = 0\n");
+    let mut service = Service::configured_on(bucket.store.clone(), &once).await;
+    assert_eq!(service.put("a", b"old").await.status(), 201);
+    let waited = async |service: &Service| {
+        let asked = Instant::now();
+        let said = problem(service.get("a").await).await;
+        assert_eq!(said, (503, "storage_unavailable".into()));
+        asked.elapsed()
+    };
+    bucket.set(Traffic::Stalls);
+    let took = waited(&service).await;
+    // By default 30 s.
+    let expected = Duration::from_secs(1)..Duration::from_secs(15);
+    assert!(expected.contains(&took), "it took {took:?}");
+
+    // Nobody looks again whether a change was done of which no answer came.
+    let told = [
+        (Method::PUT, IF_NONE_MATCH, "*", 200),
+        (Method::DELETE, IF_MATCH, "*", 404),
+    ];
+    for (method, name, condition, then) in told {
+        bucket.set(match method {
+            Method::PUT => Traffic::LosesAnswersTo("PUT", "/b"),
+            _ => Traffic::LosesAnswersTo("DELETE", "/b"),
+        });
+        let change = service.request(method.clone(), "/api/media/b");
+        let said = problem(change.header(name, condition).send().await.unwrap()).await;
+        assert_eq!(said, (503, "storage_unavailable".into()), "{method}");
+        bucket.set(Traffic::Flows);
+        assert_eq!(service.get("b").await.status(), then, "{method}");
+    }
+
+    let file = service.folder.path().join("dailey-media.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("s3_retries = 0", "s3_retries = 5")).unwrap();
+    service.restart();
+    bucket.set(Traffic::Stalls);
+    let took = waited(&service).await;
+    // Once and five times more.
+    assert!(took >= Duration::from_secs(6), "it took {took:?}");
+    bucket.set(Traffic::Flows);
+    until_health_is(&service, 200).await;
+    assert_eq!(service.get("a").await.text().await.unwrap(), "old");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
 async fn a_write_whose_answer_was_lost_is_known_as_done() {
     let bucket = Bucket::on(Kind::Moto);
     let service = bucket.service().await;
