@@ -161,6 +161,33 @@ async fn a_batch_tells_the_fate_of_each_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_of_more_than_a_batch_is_removed_batch_by_batch_and_says_when_none_is_left() {
+    let service = Service::configured("[limits]\nbatch_max_keys = 2\n").await;
+    for key in ["p/1", "p/2", "p/q/3", "p/q/4", "p/r", "px", "q/1", "q/2"] {
+        assert_eq!(service.put(key, b"x").await.status(), 201);
+    }
+    for (prefix, keys, more) in [
+        ("p/", &["p/1", "p/2"][..], true),
+        ("p/", &["p/q/3", "p/q/4"], true),
+        ("p/", &["p/r"], false),
+        ("p/", &[], false),
+        // Exactly as many as one batch takes.
+        ("q/", &["q/1", "q/2"], false),
+    ] {
+        let told = post(&service, "delete", &json!({ "prefix": prefix })).await;
+        assert_eq!(told.status(), 200);
+        let results = keys.iter();
+        let results = results.map(|key| json!({ "key": key, "status": "deleted" }));
+        let expected = json!({ "more": more, "results": results.collect::<Vec<_>>() });
+        assert_eq!(body(told).await, expected);
+        for key in keys {
+            assert_eq!(status(&service, key).await, 404);
+        }
+    }
+    assert_eq!(status(&service, "px").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_understood_as_a_whole_does_nothing() {
     let service = Service::start().await;
     service.put("a", b"x").await;
