@@ -71,6 +71,10 @@ pub trait Resumable: Debug + Send + Sync {
         target: &'a Target,
         received: &'a Received,
     ) -> Pending<'a, ()>;
+
+    /// Removes what a completion or an abort has left of the bytes. It cannot touch the object: what
+    /// became of it is not asked for.
+    fn clear<'a>(&'a self, id: &'a str, received: &'a Received) -> Pending<'a, ()>;
 }
 
 /// Which bytes of an upload count.

@@ -66,7 +66,11 @@ impl Resumable for LocalStorage {
         }))
     }
 
-    fn abort<'a>(&'a self, id: &'a str, _: &'a Target, _: &'a Received) -> Pending<'a, ()> {
+    fn abort<'a>(&'a self, id: &'a str, _: &'a Target, received: &'a Received) -> Pending<'a, ()> {
+        self.clear(id, received)
+    }
+
+    fn clear<'a>(&'a self, id: &'a str, _: &'a Received) -> Pending<'a, ()> {
         let path = self.inner.layout.resumable(id);
         Box::pin(self.inner.blocking(move |_| match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),

@@ -123,6 +123,14 @@ impl Resumable for S3Storage {
             self.inner.clear(id, &target, &place).await
         })
     }
+
+    fn clear<'a>(&'a self, id: &'a str, received: &'a Received) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let note = Place::of(received)?.multipart.map(|sent| sent.note);
+            // Its multipart upload has ended: there are servers that refuse to abort it then.
+            self.inner.clear(id, note.as_deref()).await
+        })
+    }
 }
 
 impl Place {

@@ -100,3 +100,49 @@ async fn uploads_that_expired_while_nothing_ran_are_swept_at_the_start() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// Puts bytes where a store keeps those of the upload at `path`, where a test can.
+async fn leave_a_rest(service: &Service, path: &str) {
+    let id = path.rsplit('/').next().unwrap();
+    if let Some(bytes) = service.local("resumable") {
+        std::fs::write(bytes.join(id), "rest").unwrap();
+    }
+    if let Some(bucket) = service.store.open_bucket() {
+        let rest = service.at(Method::PUT, &format!("{bucket}/.dailey/rests/{id}/rest"));
+        assert_eq!(rest.body("rest").send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_completed_upload_left_goes_with_it_and_the_object_stays() {
+    let service = Service::start_with_env(&[("UPLOAD_EXPIRY_SECONDS", "2")]).await;
+    let (small, large) = (pattern(5), pattern(6_000_000));
+    let mut paths = Vec::new();
+    for (key, bytes) in [("small", &small), ("large", &large), ("ended", &small)] {
+        let path = service.begin(key, bytes.len() as u64).await;
+        assert_eq!(service.append(&path, 0, bytes).await.status(), 204);
+        leave_a_rest(&service, &path).await;
+        paths.push(path);
+    }
+    let ended = service.tus(Method::DELETE, &paths[2]).send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    for path in &paths {
+        while service
+            .tus(Method::HEAD, path)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            != 404
+        {
+            assert!(Instant::now() < deadline, "never swept");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    assert!(matches!(left_behind(&service).await, None | Some(0)));
+    for (key, bytes) in [("small", &small), ("large", &large), ("ended", &small)] {
+        let got = service.get(key).await.bytes().await.unwrap();
+        assert!(got == bytes.as_slice(), "the object {key} stays");
+    }
+}
