@@ -44,7 +44,7 @@ pub(super) async fn open(draft: &Draft) -> Store {
         }
         Some(StorageSettings::Local(root)) => root.clone(),
     };
-    match tokio::task::spawn_blocking(move || LocalStorage::open(root)).await {
+    match tokio::task::spawn_blocking(move || LocalStorage::open_for_proof(root)).await {
         Ok(Ok(storage)) => Store::Local(storage),
         Ok(Err(error)) => Store::Refused(error.to_string()),
         Err(_) => Store::Refused("opening it ended unexpectedly".into()),

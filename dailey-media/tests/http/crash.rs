@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use testbed::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -52,6 +53,34 @@ async fn a_kill_during_an_upload_leaves_the_old_object_and_no_half_one() {
         0,
         "left-over uploads are swept"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_folders_that_a_kill_leaves_in_local_files_go_after_the_start() {
+    let mut service = Service::start().await;
+    assert_eq!(service.put("a/kept", b"x").await.status(), 201);
+    let objects = service.folder.path().join("data/media/objects");
+    let space = objects.join(format!("{}.d/user-1.d", crate::service::APP));
+    service.child.signal(Signal::Kill).unwrap();
+    // Where an object was about to be, or had just been.
+    let left = [
+        space.join("a.d/b.d"),
+        space.join("gone.d"),
+        space.with_file_name("user-2.d"),
+    ];
+    for folder in &left {
+        std::fs::create_dir_all(folder.join("deeper.d")).unwrap();
+    }
+    service.restart();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while left.iter().any(|folder| folder.exists()) {
+        assert!(Instant::now() < deadline, "empty folders stay");
+        assert_eq!(service.put("gone/deeper/new", b"x").await.status(), 201);
+        let deleted = service.request(Method::DELETE, "/api/media/gone/deeper/new");
+        assert_eq!(deleted.send().await.unwrap().status(), 204);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(service.get("a/kept").await.text().await.unwrap(), "x");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,6 +73,15 @@ pub(super) fn remove(path: &Path, space: &Path, top: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes `folder` if it is empty: one of `space`, that one itself, or with no space one above, which
+/// several share. Nobody who gives a name in it meanwhile is in its way.
+pub(super) fn remove_folder(folder: &Path, space: Option<&Path>) -> io::Result<()> {
+    let _one_at_a_time = space.map(|space| lock(of_space(space)));
+    let is_shared = space.is_none_or(|space| space == folder);
+    let _shared = is_shared.then(|| lock(&SHARED));
+    fs::remove_dir(folder)
+}
+
 /// Removes `folder` and those above it as long as they are empty, up to but not with `top`; says
 /// whether all were.
 fn remove_empty(mut folder: &Path, top: &Path) -> io::Result<bool> {
@@ -137,6 +146,7 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
@@ -163,6 +173,42 @@ mod tests {
             done.send(()).unwrap();
         });
         ended.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn names_are_made_while_a_sweep_removes_the_folders_of_all_of_them() {
+        let root = tempfile::tempdir().unwrap();
+        let top = root.path().join("objects");
+        fs::create_dir(&top).unwrap();
+        let (app, space) = (top.join("app.d"), top.join("app.d/ada.d"));
+        let folder = space.join("a.d");
+        let is_done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let sweeping = scope.spawn(|| {
+                let mut removed = 0;
+                while !is_done.load(Ordering::Relaxed) {
+                    for (folder, space) in [
+                        (&folder, Some(&*space)),
+                        (&space, Some(&*space)),
+                        (&app, None),
+                    ] {
+                        removed += usize::from(remove_folder(folder, space).is_ok());
+                    }
+                }
+                removed
+            });
+            let (from, to) = (root.path().join("upload"), folder.join("b.o"));
+            let mut result = Ok(());
+            for _ in 0..300 {
+                fs::write(&from, "x").unwrap();
+                result = result.and(rename(&from, &to, Name::Any, &space, &top));
+                // As a kill leaves it.
+                let _ = fs::remove_file(&to);
+            }
+            is_done.store(true, Ordering::Relaxed);
+            assert!(sweeping.join().unwrap() > 0, "they never met");
+            result.unwrap();
+        });
     }
 
     #[test]

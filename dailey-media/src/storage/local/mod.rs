@@ -8,6 +8,7 @@ mod listing;
 mod object_file;
 mod opening;
 mod resumable;
+mod sweep;
 mod upload;
 
 use std::fs::{self, File, TryLockError};
@@ -25,6 +26,7 @@ pub(crate) use self::layout::{path_of, texts_of};
 
 use self::layout::Layout;
 use self::listing::{Budget, Waiting};
+use self::sweep::Sweep;
 use self::upload::{Draft, LocalUpload};
 use super::{
     Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
@@ -76,16 +78,29 @@ struct Inner {
     lists: Arc<Semaphore>,
     changes: Vec<Mutex<()>>,
     /// Held as long as the store lives: compare-and-replace relies on nobody else changing files.
-    _lock: File,
+    lock: Arc<File>,
 }
 
 impl LocalStorage {
     /// Takes the folder `root` into use: makes what is missing, removes what a crash left of
-    /// uploads. Blocks; meant for the start.
+    /// uploads. Blocks; meant for the start. What else a crash left goes in the background.
     ///
     /// # Errors
     /// [`OpenError`]
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let store = Self::open_for_proof(root)?;
+        let (layout, lock) = (
+            store.inner.layout.clone(),
+            Arc::downgrade(&store.inner.lock),
+        );
+        let path = layout.resumables();
+        let sweep = Sweep::new(layout, lock).map_err(|source| OpenError::Io { path, source })?;
+        sweep.begin();
+        Ok(store)
+    }
+
+    /// The folder for a proof before the start: nothing goes on in the background.
+    pub(crate) fn open_for_proof(root: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
         let lock = prepare(&layout)?;
         Ok(Self {
@@ -94,7 +109,7 @@ impl LocalStorage {
                 operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
                 lists: Arc::new(Semaphore::new(MAX_LISTS)),
                 changes: (0..CHANGE_LOCKS).map(|_| Mutex::new(())).collect(),
-                _lock: lock,
+                lock: Arc::new(lock),
             }),
         })
     }
