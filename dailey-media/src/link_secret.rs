@@ -53,7 +53,8 @@ pub(crate) fn load(path: &Path, if_missing: IfMissing) -> Result<hmac::Key, Link
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && if_missing == IfMissing::Create =>
         {
-            return create(path).map_err(fail);
+            create(path).map_err(fail)?;
+            return load(path, IfMissing::Fail);
         }
         opened => opened.map_err(fail)?,
     };
@@ -66,26 +67,61 @@ pub(crate) fn load(path: &Path, if_missing: IfMissing) -> Result<hmac::Key, Link
         .take(MAX_BYTES + 1)
         .read_to_end(&mut secret)
         .map_err(fail)?;
+    // Whoever made the file was killed before it had its bytes.
+    if secret.is_empty() && if_missing == IfMissing::Create {
+        create(path).map_err(fail)?;
+        return load(path, IfMissing::Fail);
+    }
     if secret.len() < MIN_BYTES || secret.len() as u64 > MAX_BYTES {
         return Err(LinkSecretError::Length(path.to_owned()));
     }
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
 }
 
-fn create(path: &Path) -> io::Result<hmac::Key> {
-    let mut secret = [0; MIN_BYTES];
-    aws_lc_rs::rand::fill(&mut secret)
-        .map_err(|_| io::Error::other("the system gives no random bytes"))?;
+/// Makes the file, and its bytes where it has none.
+fn create(path: &Path) -> io::Result<()> {
     // With the objects elsewhere nobody has made its folder yet.
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
+        .append(true)
+        .create(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(&secret)?;
-    file.sync_all()?;
-    Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+    // Of several that make it one writes.
+    file.lock()?;
+    if file.metadata()?.len() == 0 {
+        let mut secret = [0; MIN_BYTES];
+        aws_lc_rs::rand::fill(&mut secret)
+            .map_err(|_| io::Error::other("the system gives no random bytes"))?;
+        file.write_all(&secret)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_of_a_killed_process_is_filled_and_only_where_it_may_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        create(&path).unwrap();
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(0)
+            .unwrap();
+        let refused = load(&path, IfMissing::Fail);
+        assert!(matches!(refused, Err(LinkSecretError::Length(_))));
+        let sign = |key| hmac::sign(&key, b"text").as_ref().to_vec();
+        let made = sign(load(&path, IfMissing::Create).unwrap());
+        create(&path).unwrap();
+        let there = sign(load(&path, IfMissing::Fail).unwrap());
+        assert_eq!(there, made, "it was there already");
+    }
 }
