@@ -16,7 +16,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -44,6 +45,9 @@ const MAX_LISTS: usize = 8;
 
 /// Longest wait for a place.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// How long another one may have the root that is about to end: one that was killed is gone a moment later.
+const STILL_ENDING: Duration = Duration::from_millis(500);
 
 /// Locks for changes: each key has one of them, so few unrelated ones wait for each other.
 const CHANGE_LOCKS: usize = 256;
@@ -134,10 +138,18 @@ fn prepare(layout: &Layout) -> Result<File, OpenError> {
         .truncate(false)
         .open(&lock)
         .map_err(at(&lock))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(layout.root().to_owned())),
-        Err(TryLockError::Error(error)) => return Err(at(&lock)(error)),
+    let asked = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if asked.elapsed() < STILL_ENDING => {
+                thread::sleep(STILL_ENDING / 20);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::InUse(layout.root().to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(at(&lock)(error)),
+        }
     }
     durable::create_folders(&uploads).map_err(at(&uploads))?;
     durable::create_folders(&resumables).map_err(at(&resumables))?;

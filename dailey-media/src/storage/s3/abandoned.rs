@@ -11,7 +11,6 @@ use super::client::{Guard, SharedClient};
 use super::fault::{Failure, RemoteError};
 use super::notes::{FOLDER, Note};
 use super::{layout, multipart};
-use crate::storage::resumable::{state_key, states};
 
 /// Most notes that one sweep looks at.
 const MAX_NOTES: usize = 10_000;
@@ -23,6 +22,8 @@ struct Noted {
     uploads: HashSet<String>,
     /// Old notes, with their keys, of uploads whose names are not known.
     nameless: Vec<(Path, Path)>,
+    /// Whether there is one that the store does not give.
+    has_unread: bool,
 }
 
 /// Aborts those that are older than `age`; how many.
@@ -42,15 +43,19 @@ pub(super) async fn abort(client: &SharedClient, age: Duration) -> usize {
         seen += 1;
         match look(client, note, age, &mut known).await {
             Ok(was_aborted) => aborted += usize::from(was_aborted),
-            Err(_) => return aborted,
+            // The store is away: another time.
+            Err(failure) if failure.may_pass() => return aborted,
+            // What it refuses for this one says nothing of the others.
+            Err(_) => {}
         }
     }
     // Where there are more notes, some of the names are not known.
-    if seen < MAX_NOTES {
+    if seen < MAX_NOTES && !known.has_unread {
         for (note, key) in &known.nameless {
             match abort_nameless(client, note, key, age, &known.uploads).await {
                 Ok(of_this_key) => aborted += of_this_key,
-                Err(_) => break,
+                Err(failure) if failure.may_pass() => break,
+                Err(_) => {}
             }
         }
     }
@@ -64,7 +69,9 @@ async fn look(
     age: Duration,
     known: &mut Noted,
 ) -> Result<bool, Failure> {
-    let Some(note) = Note::read(client, &path).await? else {
+    let read = Note::read(client, &path).await;
+    known.has_unread |= read.is_err();
+    let Some(note) = read? else {
         return Ok(false);
     };
     let Ok(key) = Path::parse(&note.key) else {
@@ -83,7 +90,7 @@ async fn look(
     }
     if let Some(id) = &note.resumable
         && client
-            .head(&state_of(id))
+            .head(&layout::state(id))
             .await
             .map_err(Failure::Other)?
             .is_some()
@@ -120,11 +127,6 @@ async fn abort_nameless(
     }
     client.delete(note, &Guard::Anything).await?;
     Ok(aborted)
-}
-
-/// Where the state of a resumable upload is.
-fn state_of(id: &str) -> Path {
-    Path::from(layout::prefix(&states()) + &state_key(id))
 }
 
 #[cfg(test)]

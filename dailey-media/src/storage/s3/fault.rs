@@ -60,6 +60,13 @@ pub(super) enum Failure {
     Other(RemoteError),
 }
 
+impl Failure {
+    /// Whether another try may go better.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Other(error) if error.may_pass())
+    }
+}
+
 impl From<Failure> for RemoteError {
     fn from(failure: Failure) -> Self {
         match failure {

@@ -13,6 +13,7 @@ use data_encoding::BASE64URL_NOPAD;
 use object_store::path::Path;
 
 use crate::key::{MAX_KEY_BYTES, Space};
+use crate::storage::resumable::{state_key, states};
 use crate::storage::{Location, StorageError};
 
 /// Where the reserved spaces are.
@@ -29,6 +30,11 @@ pub(super) fn path(at: &Location) -> Result<Path, StorageError> {
     }
     // Whatever is a key of ours is a path here; parsing takes it as it is.
     Path::parse(text).map_err(|_| StorageError::KeyTooLong)
+}
+
+/// Where what is known of a resumable upload is.
+pub(super) fn state(id: &str) -> Path {
+    Path::from(prefix(&states()) + &state_key(id))
 }
 
 /// What every key of the space begins with.

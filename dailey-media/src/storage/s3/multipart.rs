@@ -230,8 +230,11 @@ impl Drop for Multipart {
 
 /// Aborts it; or removes what it has become, where that is no object yet.
 pub(super) async fn end(client: &Client, path: &Path, upload: &String) -> Result<(), Failure> {
-    match client.abort(path, upload).await {
-        Ok(()) | Err(Failure::Absent) => staging::clear(client, path).await,
+    let aborted = client.abort(path, upload).await;
+    // There are servers that refuse to abort what is completed.
+    staging::clear(client, path).await?;
+    match aborted {
+        Ok(()) | Err(Failure::Absent) => Ok(()),
         Err(other) => Err(other),
     }
 }

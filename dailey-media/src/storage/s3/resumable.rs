@@ -27,7 +27,7 @@ use crate::digest::Sha256;
 use crate::storage::{Commit, Committed, Pending, Received, Resumable, StorageError, Target};
 
 /// Where the rests are.
-const FOLDER: &str = ".dailey/rests";
+pub(super) const FOLDER: &str = ".dailey/rests";
 
 /// What is where.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -120,15 +120,14 @@ impl Resumable for S3Storage {
                 let ended = multipart::end(&self.inner.client, &key, &sent.upload).await;
                 ended.map_err(RemoteError::from)?;
             }
-            self.inner.clear(id, &target, &place).await
+            self.inner.clear(id, &place).await
         })
     }
 
     fn clear<'a>(&'a self, id: &'a str, received: &'a Received) -> Pending<'a, ()> {
         Box::pin(async move {
-            let note = Place::of(received)?.multipart.map(|sent| sent.note);
             // Its multipart upload has ended: there are servers that refuse to abort it then.
-            self.inner.clear(id, note.as_deref()).await
+            self.inner.clear(id, &Place::of(received)?).await
         })
     }
 }
@@ -225,7 +224,7 @@ impl Inner {
         let there = self.client.head(&path).await?;
         let there = there.and_then(|found| found.writing);
         if there.is_some_and(|there| there.id == writing.id) {
-            self.clear(id, &path, &place).await?;
+            self.clear(id, &place).await?;
             return Ok(None);
         }
         let rest = self.read_rest(id, place.rest.as_ref()).await?;
@@ -240,7 +239,7 @@ impl Inner {
         match upload.committed_as(sha256, commit).await {
             Ok(Committed::Stored { object, replaced }) => {
                 // What stays of it does no harm: the object is there.
-                let _ = self.clear(id, &path, &place).await;
+                let _ = self.clear(id, &place).await;
                 Ok(Some(Committed::Stored { object, replaced }))
             }
             // The parts are not there any more, and it is not what they became; or one of them is
@@ -273,9 +272,9 @@ impl Inner {
         Ok(bytes.freeze())
     }
 
-    /// Removes what an upload to `target` that has ended has left: rests, what was put together elsewhere,
+    /// Removes what an upload that has ended has left: rests, what was put together elsewhere,
     /// and the note for the sweep.
-    async fn clear(&self, id: &str, target: &Path, place: &Place) -> Result<(), StorageError> {
+    async fn clear(&self, id: &str, place: &Place) -> Result<(), StorageError> {
         let folder = Path::from(format!("{FOLDER}/{id}"));
         let mut rests = self.client.lister().list(Some(&folder));
         while let Some(rest) = rests.next().await {
@@ -284,9 +283,11 @@ impl Inner {
             deleted.map_err(RemoteError::from)?;
         }
         if let Some(sent) = &place.multipart {
-            let key = sent.path(target, &place.writing);
-            let cleared = staging::clear(&self.client, &key).await;
-            cleared.map_err(RemoteError::from)?;
+            if sent.staged {
+                let key = staging::staged(&place.writing);
+                let cleared = staging::clear(&self.client, &key).await;
+                cleared.map_err(RemoteError::from)?;
+            }
             notes::forget(&self.client, &sent.note).await;
         }
         Ok(())
