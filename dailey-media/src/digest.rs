@@ -1,7 +1,7 @@
 //! SHA-256 of an object's bytes, and the header fields that carry it (RFC 9530).
 
 use data_encoding::{BASE64, HEXLOWER};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 /// `Content-Digest`: over the bytes of this message.
 pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
@@ -57,10 +57,17 @@ pub(crate) enum DigestError {
         "Content-Digest and Repr-Digest of an upload are over the same bytes, but these differ"
     )]
     Contradictory,
+    #[error("a digest behind the body (`Trailer`) is not read: send it before the body")]
+    Trailer,
 }
 
 /// The SHA-256 that an upload must have, by `Content-Digest` or `Repr-Digest`.
 pub(crate) fn expected(headers: &HeaderMap) -> Result<Option<Sha256>, DigestError> {
+    let trailers = headers.get_all(header::TRAILER).iter();
+    let mut trailers = trailers.filter_map(|value| value.to_str().ok());
+    if trailers.any(|names| names.to_ascii_lowercase().contains("-digest")) {
+        return Err(DigestError::Trailer);
+    }
     match (
         field(headers, &CONTENT_DIGEST)?,
         field(headers, &REPR_DIGEST)?,
@@ -153,6 +160,15 @@ mod tests {
             );
         }
         assert_eq!(read(&[EMPTY, EMPTY], &[]), Err(DigestError::Malformed));
+        for (trailer, expected) in [
+            ("Repr-Digest", Err(DigestError::Trailer)),
+            ("expires, content-digest", Err(DigestError::Trailer)),
+            ("expires", Ok(None)),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::TRAILER, trailer.parse().unwrap());
+            assert_eq!(super::expected(&headers), expected, "{trailer}");
+        }
     }
 
     #[test]

@@ -43,14 +43,17 @@ fn parse(text: &str, size: u64) -> Option<Wanted> {
     if !unit.eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let ranges = set.split(',').map(|range| range.trim_matches([' ', '\t']));
-    // RFC 9110 5.6.1.2: empty members of a list are passed over.
-    let ranges = ranges.filter(|range| !range.is_empty());
-    let ranges: Vec<Range<u64>> = ranges
+    let ranges: Vec<Range<u64>> = members(set)
         .map(|range| one(range, size))
         .collect::<Option<_>>()?;
     if ranges.is_empty() {
         return None;
+    }
+    // RFC 9110 14.1.2: the last so many bytes of an object that has fewer are all of it, and no part can
+    // say so where that is none.
+    let wants_last = |range: &str| range.starts_with('-') && number(&range[1..]) > Some(0);
+    if size == 0 && members(set).any(wants_last) {
+        return Some(Wanted::Whole);
     }
     let mut parts = merged(ranges);
     Some(match parts.len() {
@@ -59,6 +62,12 @@ fn parse(text: &str, size: u64) -> Option<Wanted> {
         count if count <= MAX_PARTS as usize => Wanted::Parts(parts),
         _ => Wanted::TooMany,
     })
+}
+
+fn members(set: &str) -> impl Iterator<Item = &str> {
+    let ranges = set.split(',').map(|range| range.trim_matches([' ', '\t']));
+    // RFC 9110 5.6.1.2: empty members of a list are passed over.
+    ranges.filter(|range| !range.is_empty())
 }
 
 /// One range; empty when it begins behind the end.
@@ -122,7 +131,9 @@ mod tests {
             ("bytes=10-20", 10, Unsatisfiable),
             ("bytes=-0", 10, Unsatisfiable),
             ("bytes=0-", 0, Unsatisfiable),
-            ("bytes=-5", 0, Unsatisfiable),
+            ("bytes=-5", 0, Whole),
+            ("bytes=0-,-5", 0, Whole),
+            ("bytes=-0", 0, Unsatisfiable),
             ("bytes=5-2", 10, Whole),
             ("bytes=0-1,3-4", 10, parts(&[0..2, 3..5])),
             ("bytes=0-1 ,\t3-4 , ,-1", 10, parts(&[0..2, 3..5, 9..10])),

@@ -37,7 +37,7 @@ impl Download {
         match pairs.find(|(name, _)| name == "download") {
             None => Self::AsStored,
             Some((_, name)) => Self::Saved {
-                name: Some(name.into_owned()).filter(|name| !name.is_empty()),
+                name: Some(name.into_owned()).filter(|name| name.chars().any(is_of_name)),
             },
         }
     }
@@ -162,14 +162,14 @@ fn attachment(name: &str) -> String {
     named("attachment", name)
 }
 
+/// A name, never a path: what a browser would cut off is not sent.
+fn is_of_name(c: char) -> bool {
+    !c.is_control() && !matches!(c, '/' | '\\')
+}
+
 /// RFC 6266 4.3: a plain form that every client reads, and the exact one (RFC 8187).
 pub(crate) fn named(kind: &str, name: &str) -> String {
-    // A name, never a path: what a browser would cut off is not sent.
-    let name: String = name
-        .chars()
-        .filter(|c| !c.is_control() && !matches!(c, '/' | '\\'))
-        .take(255)
-        .collect();
+    let name: String = name.chars().filter(|c| is_of_name(*c)).take(255).collect();
     let plain: String = name
         .chars()
         .map(|c| {
@@ -268,10 +268,13 @@ mod tests {
             "attachment; filename=\"_.png\"; filename*=UTF-8''%C3%A9.png"
         );
         assert_eq!(Download::from_query(Some("v=3")), Download::AsStored);
-        assert_eq!(
-            Download::from_query(Some("download")),
-            Download::Saved { name: None }
-        );
+        for nameless in ["download", "download=", "download=%2F", "download=%0a%5C"] {
+            assert_eq!(
+                Download::from_query(Some(nameless)),
+                Download::Saved { name: None },
+                "{nameless}"
+            );
+        }
     }
 
     #[test]

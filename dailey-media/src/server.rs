@@ -57,6 +57,7 @@ const REQUEST_HEADERS: &[&str] = &[
     "if-range",
     "range",
     "idempotency-key",
+    "x-request-id",
     // tus 1.0.0.
     "tus-resumable",
     "upload-checksum",

@@ -151,9 +151,12 @@ pub(super) fn is_final(status: StatusCode, code: Option<&str>) -> bool {
             | StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_MANY_REQUESTS
     );
-    // Who reads that is hardly there any more.
-    let broken_off = code == Some("body_incomplete");
-    !(status.is_server_error() || repeatable || broken_off)
+    // The bytes were spoilt on their way, or broke off.
+    let badly_arrived = matches!(
+        code,
+        Some("body_incomplete" | "digest_mismatch" | "checksum_mismatch")
+    );
+    !(status.is_server_error() || repeatable || badly_arrived)
 }
 
 #[cfg(test)]
@@ -224,6 +227,8 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(is_final(status, None), kept, "{status}");
         }
-        assert!(!is_final(StatusCode::BAD_REQUEST, Some("body_incomplete")));
+        for code in ["body_incomplete", "digest_mismatch", "checksum_mismatch"] {
+            assert!(!is_final(StatusCode::BAD_REQUEST, Some(code)), "{code}");
+        }
     }
 }

@@ -76,16 +76,13 @@ pub(super) async fn scan(
 }
 
 async fn amount_in(storage: &dyn Storage, space: &Space) -> Result<Amount, StorageError> {
-    let mut query = all(String::new());
-    let mut amount = Amount::NOTHING;
+    let (mut amount, mut after) = (Amount::NOTHING, None);
     loop {
-        let page = storage.list(space, &query).await?;
-        let objects = page.objects.iter();
-        amount = objects.fold(amount, |sum, (_, object)| {
-            sum.plus(Amount::object(object.size))
-        });
-        query.after = page.next;
-        if query.after.is_none() {
+        let page = storage.sizes(space, after).await?;
+        let sizes = page.bytes.into_iter().map(Amount::object);
+        amount = sizes.fold(amount, Amount::plus);
+        after = page.next;
+        if after.is_none() {
             return Ok(amount);
         }
     }

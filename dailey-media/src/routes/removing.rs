@@ -7,6 +7,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use dailey_http::Problem;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,6 +22,9 @@ use crate::access::Scope;
 use crate::key::{MAX_KEY_BYTES, Space};
 use crate::preconditions::Preconditions;
 use crate::storage::{Deletion, Depth, ListQuery, Location};
+
+/// Objects of a batch that are removed at once: a full batch ends well before the edge gives up on it.
+const AT_ONCE: usize = 16;
 
 /// Delete an object
 ///
@@ -102,22 +106,24 @@ pub(super) async fn delete_many(
         (None, Some(prefix)) => with_prefix(&app, &space, prefix).await?,
         _ => return Err(batch_invalid("say either `keys` or `prefix`")),
     };
-    let mut results = Vec::with_capacity(keys.len());
-    for key in keys {
-        results.push(match delete_one(&app, &space, &key).await {
-            Ok(Deletion::Deleted) => json!({ "key": key, "status": "deleted" }),
-            Ok(Deletion::Absent) => json!({ "key": key, "status": "absent" }),
-            Ok(Deletion::ConditionFailed(_)) => {
-                json!({ "key": key, "status": "failed", "code": "precondition_failed" })
-            }
-            // The others may still go: what failed is told, and logged with its cause.
-            Err(error) => {
-                app.metrics.failed(error.code());
-                json!({ "key": key, "status": "failed", "code": error.code() })
-            }
-        });
-    }
+    let results = stream::iter(keys).map(|key| result_of(&app, &space, key));
+    let results: Vec<Value> = results.buffered(AT_ONCE).collect().await;
     Ok(Json(json!({ "results": results, "more": more })))
+}
+
+async fn result_of(app: &App, space: &Space, key: String) -> Value {
+    match delete_one(app, space, &key).await {
+        Ok(Deletion::Deleted) => json!({ "key": key, "status": "deleted" }),
+        Ok(Deletion::Absent) => json!({ "key": key, "status": "absent" }),
+        Ok(Deletion::ConditionFailed(_)) => {
+            json!({ "key": key, "status": "failed", "code": "precondition_failed" })
+        }
+        // The others may still go: what failed is told, and logged with its cause.
+        Err(error) => {
+            app.metrics.failed(error.code());
+            json!({ "key": key, "status": "failed", "code": error.code() })
+        }
+    }
 }
 
 async fn delete_one(app: &App, space: &Space, key: &str) -> Result<Deletion, Problem> {

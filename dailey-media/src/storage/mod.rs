@@ -37,6 +37,9 @@ use crate::settings::{Limits, StorageSettings};
 /// Bytes of an entity tag: nobody meets two alike.
 const TAG_BYTES: usize = 16;
 
+/// Most objects on a page of sizes: as many as S3 has on one of keys.
+const SIZES_OF_A_PAGE: usize = 1000;
+
 /// What a store's call gives in the end.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
 
@@ -77,6 +80,25 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// One page of the objects in `space`, by the bytes of their keys.
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page>;
+
+    /// The sizes of the objects in `space` behind the key `after`, a page of them. A store may know them without
+    /// asking what each object is.
+    fn sizes<'a>(&'a self, space: &'a Space, after: Option<String>) -> Pending<'a, Sizes> {
+        Box::pin(async move {
+            let query = ListQuery {
+                prefix: String::new(),
+                depth: Depth::All,
+                limit: SIZES_OF_A_PAGE,
+                after,
+            };
+            let page = self.list(space, &query).await?;
+            let objects = page.objects.iter();
+            Ok(Sizes {
+                bytes: objects.map(|(_, object)| object.size).collect(),
+                next: page.next,
+            })
+        })
+    }
 
     /// A link by which the store itself gives the object at `at` to whoever has it, for `life`: whole
     /// seconds, 1 to [`MAX_LINK_SECONDS`]. `None` where the service is to sign and answer it itself. There
@@ -256,6 +278,15 @@ pub struct Page {
     pub objects: Vec<(ObjectKey, Object)>,
     /// What lies deeper, up to and with its slash.
     pub prefixes: Vec<String>,
+    /// Where the next page goes on, if there is more.
+    pub next: Option<String>,
+}
+
+/// One page of sizes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of each object.
+    pub bytes: Vec<u64>,
     /// Where the next page goes on, if there is more.
     pub next: Option<String>,
 }

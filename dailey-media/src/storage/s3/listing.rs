@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::names::{Names, Query};
 use super::{Inner, layout};
 use crate::key::{ObjectKey, Space};
-use crate::storage::{Depth, ListQuery, Object, Page, StorageError};
+use crate::storage::{Depth, ListQuery, Object, Page, SIZES_OF_A_PAGE, Sizes, StorageError};
 
 /// Objects that are asked about at once, for one list.
 const AT_ONCE: usize = 16;
@@ -84,6 +84,35 @@ pub(super) async fn page(
         }
         token = next;
     }
+}
+
+/// A page of sizes as the store's list tells them: of each object nothing else is asked.
+pub(super) async fn sizes(
+    inner: &Inner,
+    space: &Space,
+    after: Option<String>,
+) -> Result<Sizes, StorageError> {
+    let within = layout::prefix(space);
+    let after = after.map(|after| within.clone() + &after);
+    let query = Query {
+        prefix: &within,
+        after: after.as_deref(),
+        to_next_slash: false,
+        limit: SIZES_OF_A_PAGE,
+        token: None,
+    };
+    let (found, has_more) = inner.client.names(&query).await?.into_sizes();
+    let found = found
+        .iter()
+        .filter_map(|(key, size)| Some((key.strip_prefix(&within)?, *size)));
+    let mut sizes = Sizes::default();
+    for (name, size) in found {
+        if ObjectKey::parse(name).is_ok() {
+            sizes.bytes.push(size);
+        }
+        sizes.next = has_more.then(|| name.to_owned());
+    }
+    Ok(sizes)
 }
 
 /// What an entry is. Boxed: most of a page waits while few are being looked at.

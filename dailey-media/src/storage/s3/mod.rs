@@ -64,8 +64,8 @@ use self::found::Found;
 use self::reading::{Bytes, Reach, START_BYTES, Stored};
 use self::upload::{Allowed, S3Upload};
 use super::{
-    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Storage, StorageError,
-    Target, Upload,
+    Deletion, ListQuery, Location, Object, Opened, Page, Pending, Resumable, Sizes, Storage,
+    StorageError, Target, Upload,
 };
 use crate::key::Space;
 use crate::preconditions::Preconditions;
@@ -186,6 +186,10 @@ impl Storage for S3Storage {
 
     fn list<'a>(&'a self, space: &'a Space, query: &'a ListQuery) -> Pending<'a, Page> {
         Box::pin(listing::page(&self.inner, space, query))
+    }
+
+    fn sizes<'a>(&'a self, space: &'a Space, after: Option<String>) -> Pending<'a, Sizes> {
+        Box::pin(listing::sizes(&self.inner, space, after))
     }
 
     fn presign<'a>(&'a self, at: &'a Location, life: Duration) -> Pending<'a, Option<String>> {

@@ -28,6 +28,7 @@ pub(super) struct Names {
 #[serde(rename_all = "PascalCase")]
 struct Content {
     key: String,
+    size: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,6 +38,13 @@ struct CommonPrefix {
 }
 
 impl Names {
+    /// Keys and the sizes of their objects; and whether there are more.
+    pub(super) fn into_sizes(self) -> (Vec<(String, u64)>, bool) {
+        let sizes = self.contents.into_iter();
+        let sizes = sizes.map(|content| (content.key, content.size));
+        (sizes.collect(), self.next_continuation_token.is_some())
+    }
+
     /// Keys, prefixes with their slash, and where it goes on.
     pub(super) fn into_parts(self) -> (Vec<String>, Vec<String>, Option<String>) {
         let keys = self.contents.into_iter().map(|content| content.key);

@@ -7,6 +7,7 @@ mod faults;
 mod large;
 mod lies;
 mod links;
+mod many;
 mod others;
 mod races;
 mod replaced;
