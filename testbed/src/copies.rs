@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 /// One at a time: between the look and the copy nothing else is copied.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-const REFUSED: &[u8] = b"HTTP/1.1 412 Precondition Failed\r\ncontent-type: application/xml\r\ncontent-length: 56\r\nconnection: close\r\n\r\n\
+// As S3 may tell it: its first word comes before it has looked.
+const REFUSED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/xml\r\ncontent-length: 56\r\nconnection: close\r\n\r\n\
 <Error><Code>PreconditionFailed</Code><Message/></Error>";
 
 /// The answer, with which the connection ends, if `request` is such a copy.

@@ -82,8 +82,7 @@ const MAX_S3_REQUEST_SECONDS: u64 = 40;
 /// Most further tries of it: fewer than a change looks at what is there.
 const MAX_S3_RETRIES: usize = 5;
 
-/// Longest time in which they begin, in seconds: with the last one's time still below the 90 s that the edge waits,
-/// and the completion of an upload, which is several requests, below the 15 minutes after which a sweep takes it over.
+/// Longest time in which they begin, in seconds: with the last one's time still below the 90 s that the edge waits.
 const MAX_S3_RETRY_SECONDS: u64 = 20;
 
 /// Highest rate; who wants more has no limit in mind.

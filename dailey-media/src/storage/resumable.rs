@@ -50,6 +50,17 @@ pub trait Resumable: Debug + Send + Sync {
         bytes: Bytes,
     ) -> Pending<'a, Received>;
 
+    /// Gives up what `lost` has and `kept`, from which it came, has not: steps that did not count. What a store
+    /// keeps of them anyway it overwrites.
+    fn forsake<'a>(
+        &'a self,
+        _target: &'a Target,
+        _kept: &'a Received,
+        _lost: &'a Received,
+    ) -> Pending<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Makes the received bytes, of the digest `sha256`, the object at `target`, as
     /// [`Upload::commit`](super::Upload::commit) does.
     ///

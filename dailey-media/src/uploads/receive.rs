@@ -86,6 +86,23 @@ impl Uploads {
             slice: self.storage.resumable().piece(&upload.state.received),
         };
         let ended = self.take_in(upload, turn, &mut intake, body, left).await;
+        let ended = self.ended(upload, &mut intake, ended).await;
+        if ended.is_err() && intake.stored != upload.state.received {
+            let (kept, lost) = (&upload.state.received, &intake.stored);
+            let forsaken = self.storage.resumable().forsake(&intake.target, kept, lost);
+            // What stays is swept.
+            let _ = forsaken.await;
+        }
+        ended
+    }
+
+    /// What becomes of the upload by a body that has ended so.
+    async fn ended(
+        &self,
+        upload: &mut Upload,
+        intake: &mut Intake,
+        ended: Result<(), UploadError>,
+    ) -> Result<Option<Object>, UploadError> {
         match &ended {
             // Of too much nobody can tell what was meant; without a place there is nothing to keep.
             Err(UploadError::TooMany { .. } | UploadError::Storage(_) | UploadError::Gone) => {
@@ -95,12 +112,12 @@ impl Uploads {
             Err(_) if !intake.checks.is_empty() => return ended.map(|()| None),
             Ok(()) | Err(_) => {}
         }
-        self.store(upload, &mut intake).await?;
+        self.store(upload, intake).await?;
         if let Some(mismatch) = intake.checks.mismatch() {
             return Err(UploadError::Mismatch(mismatch));
         }
         if upload.state.stage == Stage::Receiving {
-            self.count(upload, &intake).await?;
+            self.count(upload, intake).await?;
         }
         // Nothing is missing then, however the body ended.
         if upload.state.stage == Stage::Finishing {

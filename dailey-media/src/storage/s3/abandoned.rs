@@ -8,12 +8,18 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 use super::client::{Guard, SharedClient};
-use super::fault::{Failure, RemoteError};
-use super::notes::{FOLDER, Note};
+use super::fault::{Failure, failure};
+use super::notes::{FOLDER, Note, Read};
 use super::{layout, multipart};
 
-/// Most notes that one sweep looks at.
-const MAX_NOTES: usize = 10_000;
+/// Most notes that one sweep looks at: each is a request.
+const MAX_NOTES: usize = 100_000;
+
+/// After so many failures the store is away: another time.
+const MAX_FAILED: usize = 8;
+
+/// Largest state of a resumable upload: it names a thousand parts and more.
+const MAX_STATE_BYTES: u64 = 1024 * 1024;
 
 /// What the notes say.
 #[derive(Default)]
@@ -32,8 +38,8 @@ pub(super) async fn abort(client: &SharedClient, age: Duration) -> usize {
         .lister()
         .list(Some(&Path::from(FOLDER)))
         .take(MAX_NOTES);
-    let (mut known, mut seen, mut aborted) = (Noted::default(), 0, 0);
-    loop {
+    let (mut known, mut seen, mut aborted, mut failed) = (Noted::default(), 0, 0, 0);
+    while failed < MAX_FAILED {
         let note = match notes.try_next().await {
             Ok(Some(note)) => note.location,
             Ok(None) => break,
@@ -43,20 +49,28 @@ pub(super) async fn abort(client: &SharedClient, age: Duration) -> usize {
         seen += 1;
         match look(client, note, age, &mut known).await {
             Ok(was_aborted) => aborted += usize::from(was_aborted),
-            // The store is away: another time.
-            Err(failure) if failure.may_pass() => return aborted,
-            // What it refuses for this one says nothing of the others.
-            Err(_) => {}
+            // What it does not do for this one says little of the others.
+            Err(_) => failed += 1,
         }
     }
-    // Where there are more notes, some of the names are not known.
-    if seen < MAX_NOTES && !known.has_unread {
-        for (note, key) in &known.nameless {
-            match abort_nameless(client, note, key, age, &known.uploads).await {
-                Ok(of_this_key) => aborted += of_this_key,
-                Err(failure) if failure.may_pass() => break,
-                Err(_) => {}
-            }
+    if seen == MAX_NOTES {
+        tracing::warn!(
+            MAX_NOTES,
+            "there are more notes of multipart uploads than a sweep reads: uploads without a name stay"
+        );
+        known.has_unread = true;
+    }
+    // Where some are not read, not all names are known.
+    if failed == MAX_FAILED || known.has_unread {
+        return aborted;
+    }
+    for (note, key) in &known.nameless {
+        match abort_nameless(client, note, key, age, &known.uploads).await {
+            Ok(of_this_key) => aborted += of_this_key,
+            Err(_) => failed += 1,
+        }
+        if failed >= MAX_FAILED {
+            break;
         }
     }
     aborted
@@ -69,10 +83,17 @@ async fn look(
     age: Duration,
     known: &mut Noted,
 ) -> Result<bool, Failure> {
-    let read = Note::read(client, &path).await;
-    known.has_unread |= read.is_err();
-    let Some(note) = read? else {
-        return Ok(false);
+    let note = match Note::read(client, &path).await {
+        Ok(Read::Note(note)) => note,
+        Ok(Read::Gone) => return Ok(false),
+        Ok(Read::Unknown) => {
+            known.has_unread = true;
+            return Ok(false);
+        }
+        Err(failure) => {
+            known.has_unread = true;
+            return Err(failure);
+        }
     };
     let Ok(key) = Path::parse(&note.key) else {
         return Ok(false);
@@ -89,11 +110,7 @@ async fn look(
         return Ok(false);
     }
     if let Some(id) = &note.resumable
-        && client
-            .head(&layout::state(id))
-            .await
-            .map_err(Failure::Other)?
-            .is_some()
+        && is_gone_on_with(client, id, &upload).await?
     {
         // Whoever has its state ends it.
         return Ok(false);
@@ -103,8 +120,18 @@ async fn look(
     Ok(true)
 }
 
-/// Aborts the uploads to `key` that no note names: how many. Whoever began one wrote its note before it,
-/// so those that are old as well are known.
+/// Whether the state of a resumable upload names this one. One that it has not named in all this time is of a
+/// step that did not count.
+async fn is_gone_on_with(client: &SharedClient, id: &str, upload: &str) -> Result<bool, Failure> {
+    let state = match client.get_start(&layout::state(id), MAX_STATE_BYTES).await {
+        Ok(got) => got.bytes().await.map_err(failure)?,
+        Err(Failure::Absent | Failure::Range) => return Ok(false),
+        Err(other) => return Err(other),
+    };
+    Ok(String::from_utf8_lossy(&state).contains(upload))
+}
+
+/// Aborts the uploads to `key` that no note names: how many. What became an object was named before.
 async fn abort_nameless(
     client: &SharedClient,
     note: &Path,
@@ -112,20 +139,30 @@ async fn abort_nameless(
     age: Duration,
     named: &HashSet<String>,
 ) -> Result<usize, Failure> {
-    let uploads = match client.uploads_to(key).await {
-        Ok(uploads) => uploads,
-        // A store that does not tell them: nothing could ever be found.
-        Err(RemoteError::Answered(said)) if said.starts_with("501") => Vec::new(),
-        Err(error) => return Err(Failure::Other(error)),
-    };
-    let mut aborted = 0;
-    for one in &uploads {
-        if one.is_older_than(age) && !named.contains(&one.upload) {
-            multipart::end(client, key, &one.upload).await?;
-            aborted += 1;
+    let (mut aborted, mut left) = (0, false);
+    match client.uploads_to(key).await {
+        Ok(uploads) => {
+            left |= uploads.has_more;
+            for one in uploads.to(key).filter(|one| !named.contains(&one.upload)) {
+                if !one.is_older_than(age) {
+                    left = true;
+                    continue;
+                }
+                match client.abort(key, &one.upload).await {
+                    Ok(()) | Err(Failure::Absent) => aborted += 1,
+                    Err(other) => return Err(other),
+                }
+            }
         }
+        Err(error) if error.may_pass() => return Err(Failure::Other(error)),
+        Err(error) => tracing::warn!(
+            %error,
+            "the store does not tell which multipart uploads are under way: one may be left without a name"
+        ),
     }
-    client.delete(note, &Guard::Anything).await?;
+    if !left {
+        client.delete(note, &Guard::Anything).await?;
+    }
     Ok(aborted)
 }
 
@@ -191,7 +228,7 @@ mod tests {
         assert!(begin(&cut_off, &path).await.is_err());
         let there = |at: Path| {
             let client = Arc::clone(&inner.client);
-            async move { client.uploads_to(&at).await.unwrap().len() }
+            async move { client.uploads_to(&at).await.unwrap().to(&at).count() }
         };
         let tries = 4;
         assert_eq!(there(path.clone()).await, 1 + tries);
@@ -206,8 +243,10 @@ mod tests {
         let notes: Vec<_> = notes.try_collect().await.unwrap();
         assert_eq!(notes.len(), 2 + tries);
         for note in notes {
-            let read = Note::read(&inner.client, &note.location).await.unwrap();
-            if read.unwrap().upload.is_none() {
+            let Ok(Read::Note(read)) = Note::read(&inner.client, &note.location).await else {
+                panic!("no note");
+            };
+            if read.upload.is_none() {
                 let (note, uploads) = (&note.location, &known.uploads);
                 abort_nameless(&inner.client, note, &path, Duration::ZERO, uploads)
                     .await
@@ -251,6 +290,57 @@ mod tests {
         }
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+    async fn what_was_put_together_stays_when_a_nameless_one_to_its_key_is_aborted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (server, inner) = on_moto(folder.path());
+        let proxy = Proxy::start(server.port()).unwrap();
+        let cut_off = process_at(proxy.port());
+        let staged = staging::staged("resumed");
+        proxy.set(Traffic::LosesAnswersTo("POST", "uploads"));
+        assert!(begin(&cut_off, &staged).await.is_err());
+        let (store, none) = (Arc::clone(&inner), Attributes::new());
+        let target = Path::from("app/user/large");
+        let begun = Multipart::begin(store, staged.clone(), target, none);
+        let mut begun = begun.await.unwrap();
+        begun.send(PutPayload::from_static(b"x")).await.unwrap();
+        begun.all_sent().await.unwrap();
+        begun.put_together().await.unwrap();
+        let named = HashSet::from([begun.crash()]);
+        let place = Path::from(FOLDER).join("any");
+        abort_nameless(&inner.client, &place, &staged, Duration::ZERO, &named)
+            .await
+            .unwrap();
+        assert!(inner.client.head(&staged).await.unwrap().is_some());
+        let left = inner.client.uploads_to(&staged).await.unwrap();
+        assert_eq!(left.to(&staged).count(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs moto: `cargo xtask test` sets it up and runs this"]
+    async fn one_that_a_resumable_upload_does_not_name_is_aborted_and_the_one_that_it_names_is_not()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let (_server, inner) = on_moto(folder.path());
+        let path = Path::from("app/user/resumed");
+        let id = "0".repeat(32);
+        let begun = async || {
+            let begun = multipart::begin_resumable(&inner.client, &path, Attributes::new(), &id);
+            begun.await.unwrap().upload
+        };
+        let (lost, named) = (begun().await, begun().await);
+        let state = format!("{{\"upload\":\"{named}\"}}");
+        let (place, none) = (layout::state(&id), Attributes::new());
+        let put = inner
+            .client
+            .put(&place, state.into(), none, &Guard::Anything);
+        put.await.unwrap();
+        assert_eq!(abort(&inner.client, Duration::ZERO).await, 1);
+        assert!(!takes_a_part(&inner, &path, &lost).await);
+        assert!(takes_a_part(&inner, &path, &named).await);
+    }
+
     /// This server does not tell which uploads are under way, so such a one stays there.
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs s3s-fs: `cargo xtask test` sets it up and runs this"]
@@ -258,11 +348,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (_server, inner) = on(Kind::S3sFs, folder.path());
         let path = Path::from("app/user/half");
-        let told = inner.client.uploads_to(&path).await;
-        assert_eq!(
-            told.unwrap_err().to_string(),
-            "the object store answered 501 NotImplemented"
-        );
+        let told = inner.client.uploads_to(&path).await.unwrap_err();
+        assert_eq!(told.to_string(), "the object store answered 501");
         let note = Note::new(&path, None);
         note.keep(&inner.client, "nameless").await.unwrap();
         assert_eq!(abort(&inner.client, Duration::ZERO).await, 0);

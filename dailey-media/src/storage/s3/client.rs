@@ -20,7 +20,7 @@ use super::asking::Asking;
 use super::fault::{Failure, RemoteError, failure};
 use super::found::Found;
 use super::names::{Names, Query};
-use super::under_way::{UnderWay, Uploads};
+use super::under_way::Uploads;
 use crate::settings::{self, Addressing, S3Settings};
 
 /// How long and how often the store is asked.
@@ -87,8 +87,6 @@ pub(super) struct Client {
     public: AmazonS3,
     /// Makes `store` with one header more.
     builder: AmazonS3Builder,
-    /// Makes `reads` with one header more.
-    builder_of_reads: AmazonS3Builder,
     /// What the library does not ask.
     asking: Asking,
     limits: Limits,
@@ -143,7 +141,8 @@ impl Client {
         // Only a TLS stack that cannot be set up fails here.
         let whole = http().timeout(limits.request).build();
         let reading = http().read_timeout(limits.request).build();
-        let (Ok(whole), Ok(reading)) = (whole, reading) else {
+        let patient = http().build();
+        let (Ok(whole), Ok(reading), Ok(patient)) = (whole, reading, patient) else {
             return Err(RemoteError::Unreachable);
         };
         let by_host = settings.addressing == Addressing::Host;
@@ -167,19 +166,19 @@ impl Client {
         let with = |client| builder.clone().with_http_connector(Shared(client));
         let http = HttpClient::new(whole);
         let builder_of_whole = with(http.clone());
-        let builder_of_reads = with(HttpClient::new(reading));
         let public = builder_of_whole
             .clone()
             .with_endpoint(self::base(settings, &settings.public_endpoint)?);
         Ok(Self {
             store: build(builder_of_whole.clone())?,
-            reads: build(builder_of_reads.clone())?,
+            reads: build(with(HttpClient::new(reading)))?,
             public: build(public)?,
             once: build(once(builder_of_whole.clone()))?,
             builder: builder_of_whole,
-            builder_of_reads,
             asking: Asking {
                 http,
+                patient: HttpClient::new(patient),
+                name: settings.bucket.clone(),
                 bucket: if by_host {
                     format!("{base}/")
                 } else {
@@ -329,18 +328,9 @@ impl Client {
         completed.map(drop).map_err(failure)
     }
 
-    /// Copies an object with its headers. A store may take as long as it keeps sending: a large one is not
-    /// copied in the time of a request.
+    /// Copies an object with its headers. Asked once: who asks again looks first.
     pub(super) async fn copy(&self, from: &Path, to: &Path, guard: &Guard) -> Result<(), Failure> {
-        let with_condition;
-        let store = match condition(guard) {
-            None => &self.reads,
-            Some((name, value)) => {
-                with_condition = guarded(self.builder_of_reads.clone(), &name, value)?;
-                &with_condition
-            }
-        };
-        store.copy(from, to).await.map_err(failure)
+        self.asking.copy(from, to, condition(guard)).await
     }
 
     pub(super) async fn abort(&self, path: &Path, upload: &String) -> Result<(), Failure> {
@@ -353,10 +343,9 @@ impl Client {
         self.asked(&query.text()).await
     }
 
-    /// Multipart uploads under way to this key: as many as are on a page.
-    pub(super) async fn uploads_to(&self, key: &Path) -> Result<Vec<UnderWay>, RemoteError> {
-        let uploads: Uploads = self.asked(&Uploads::query(key)).await?;
-        Ok(uploads.to(key))
+    /// Multipart uploads under way to this key, and perhaps others: a page of them.
+    pub(super) async fn uploads_to(&self, key: &Path) -> Result<Uploads, RemoteError> {
+        self.asked(&Uploads::query(key)).await
     }
 
     async fn asked<T: DeserializeOwned>(&self, query: &str) -> Result<T, RemoteError> {

@@ -40,6 +40,8 @@ impl RemoteError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable | Self::Slow | Self::Broken => true,
+            // What it does not know today it does not know in a moment.
+            Self::Answered(said) if said.starts_with("501") => false,
             Self::Answered(said) => said.starts_with('5') || said.starts_with("429"),
             Self::Denied(_) | Self::NoBucket | Self::Changed => false,
         }
@@ -58,13 +60,6 @@ pub(super) enum Failure {
     /// The store does not know what was asked of it.
     NotSupported,
     Other(RemoteError),
-}
-
-impl Failure {
-    /// Whether another try may go better.
-    pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Other(error) if error.may_pass())
-    }
 }
 
 impl From<Failure> for RemoteError {
@@ -111,13 +106,23 @@ pub(super) fn failure(error: Error) -> Failure {
     }
 }
 
-/// An answer that a request of our own got.
-pub(super) fn answered(status: http::StatusCode, body: &str) -> Failure {
+/// What the answer to a request of our own tells, which is no success.
+pub(super) fn told(status: http::StatusCode, body: &str) -> Failure {
     let code = code(body);
     let words = said(Some(status.as_str()), code);
     Failure::Other(match (status.as_u16(), code) {
-        (_, Some("NoSuchBucket")) | (404, _) => RemoteError::NoBucket,
-        (401 | 403, _) => RemoteError::Denied(words),
+        (_, Some("NoSuchBucket")) => RemoteError::NoBucket,
+        (409 | 412, _) | (_, Some("PreconditionFailed" | "ConditionalRequestConflict")) => {
+            return Failure::Condition;
+        }
+        (404, _) | (_, Some("NoSuchKey")) => return Failure::Absent,
+        (501, _) | (_, Some("NotImplemented")) => return Failure::NotSupported,
+        (401 | 403, _) | (_, Some("AccessDenied")) => RemoteError::Denied(words),
+        // The store went on after its first word, and failed: as if it had said so at once.
+        (200, Some("InternalError" | "SlowDown" | "RequestTimeout")) => {
+            RemoteError::Answered(said(Some("503"), code))
+        }
+        (200, None) => RemoteError::Broken,
         _ => RemoteError::Answered(words),
     })
 }

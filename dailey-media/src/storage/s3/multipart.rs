@@ -141,7 +141,7 @@ impl Multipart {
     /// Makes it the object, if the guard holds for what is there. May be asked for again.
     pub(super) async fn complete(&self, guard: &Guard) -> Result<(), Failure> {
         let client = &self.store.client;
-        if self.path == self.target {
+        if !self.is_staged() {
             let parts = self.sent.clone();
             let completed = client.complete(&self.path, &self.upload, parts, guard);
             return completed.await;
@@ -160,6 +160,16 @@ impl Multipart {
         let (parts, anything) = (self.sent.clone(), Guard::Anything);
         let completed = client.complete(&self.path, &self.upload, parts, &anything);
         completed.await
+    }
+
+    /// Whether it is put together elsewhere.
+    pub(super) fn is_staged(&self) -> bool {
+        self.path != self.target
+    }
+
+    /// Leaves it to the sweep: the store may still be at it.
+    pub(super) fn leave(mut self) {
+        self.is_open = false;
     }
 
     /// It is an object now.
@@ -230,10 +240,13 @@ impl Drop for Multipart {
 
 /// Aborts it; or removes what it has become, where that is no object yet.
 pub(super) async fn end(client: &Client, path: &Path, upload: &String) -> Result<(), Failure> {
-    let aborted = client.abort(path, upload).await;
     // There are servers that refuse to abort what is completed.
-    staging::clear(client, path).await?;
-    match aborted {
+    let is_put_together =
+        staging::holds(path) && client.head(path).await.map_err(Failure::Other)?.is_some();
+    if is_put_together {
+        return staging::clear(client, path).await;
+    }
+    match client.abort(path, upload).await {
         Ok(()) | Err(Failure::Absent) => Ok(()),
         Err(other) => Err(other),
     }

@@ -55,20 +55,29 @@ impl Note {
         Ok(put.map_err(RemoteError::from)?)
     }
 
-    /// The one at `path`, if it is still there and is one.
-    pub(super) async fn read(client: &Client, path: &Path) -> Result<Option<Self>, Failure> {
+    /// What is at `path`.
+    pub(super) async fn read(client: &Client, path: &Path) -> Result<Read, Failure> {
         let bytes = match client.get_start(path, MAX_BYTES).await {
             Ok(got) => got.bytes().await.map_err(failure)?,
-            // Ended meanwhile, or empty.
-            Err(Failure::Absent | Failure::Range) => return Ok(None),
+            // Ended meanwhile.
+            Err(Failure::Absent) => return Ok(Read::Gone),
+            Err(Failure::Range) => return Ok(Read::Unknown),
             Err(other) => return Err(other),
         };
-        Ok(serde_json::from_slice(&bytes).ok())
+        Ok(serde_json::from_slice(&bytes).map_or(Read::Unknown, Read::Note))
     }
 
     pub(super) fn is_older_than(&self, age: Duration) -> bool {
         u128::from(now_ms().saturating_sub(self.begun_ms)) >= age.as_millis()
     }
+}
+
+/// What was found where a note is.
+pub(super) enum Read {
+    Note(Note),
+    Gone,
+    /// Perhaps a newer version's.
+    Unknown,
 }
 
 /// A name for another one.

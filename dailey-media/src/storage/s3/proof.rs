@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::S3Storage;
 use super::client::{Client, Guard};
 use super::fault::{Failure, RemoteError};
+use super::notes::{self, Note};
 use crate::settings::LargeWrites;
 use crate::storage::StorageError;
 
@@ -50,6 +51,9 @@ impl S3Storage {
             source: Path::from(format!("{folder}/source")),
             folder,
         };
+        // For the sweep, where this is broken off in the middle of an upload.
+        let (note, noted) = (notes::new_name(), Note::new(&proof.object, None));
+        noted.keep(proof.client, &note).await?;
         let seen = proof.run().await;
         let raced =
             (0..ROUNDS).flat_map(|round| [Way::Put, Way::Copy].map(|way| proof.race(round, way)));
@@ -61,6 +65,7 @@ impl S3Storage {
             .map(|path| proof.client.delete(path, &Guard::Anything));
         // What stays is small, and no token can name it.
         join_all(gone).await;
+        notes::forget(proof.client, &note).await;
         Ok(seen.map_err(RemoteError::from)?)
     }
 }
@@ -157,6 +162,11 @@ impl Proof<'_> {
                 Remedy::None,
             ));
         }
+        let there = self.client.head(&self.object).await;
+        let there = there.map_err(Failure::Other)?.ok_or(Failure::Absent)?;
+        if !taken(self.copy(&self.object, &Guard::Still(there.etag)).await)? {
+            return Err(refuses("a copy onto the very object that it named"));
+        }
         Ok(Conditions::Kept)
     }
 
@@ -183,8 +193,7 @@ impl Proof<'_> {
                 winners += usize::from(taken(raced)?);
             }
             match winners {
-                // It refuses what it must do.
-                0 => return Err(Failure::Condition),
+                0 => return Err(refuses("each of several create-only writes")),
                 1 => {}
                 _ => return Ok(true),
             }
@@ -221,6 +230,11 @@ impl Proof<'_> {
         }
         completed
     }
+}
+
+/// It does not do what it must.
+fn refuses(what: &str) -> Failure {
+    Failure::Other(RemoteError::Answered(format!("412 to {what}")))
 }
 
 /// Whether the store did it; not where it refused by the condition.

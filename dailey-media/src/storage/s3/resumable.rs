@@ -124,6 +124,24 @@ impl Resumable for S3Storage {
         })
     }
 
+    fn forsake<'a>(
+        &'a self,
+        target: &'a Target,
+        kept: &'a Received,
+        lost: &'a Received,
+    ) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let (kept, lost) = (Place::of(kept)?, Place::of(lost)?);
+            if let (None, Some(sent)) = (&kept.multipart, &lost.multipart) {
+                let key = sent.path(&layout::path(&target.at)?, &lost.writing);
+                let ended = multipart::end(&self.inner.client, &key, &sent.upload).await;
+                ended.map_err(RemoteError::from)?;
+                notes::forget(&self.inner.client, &sent.note).await;
+            }
+            Ok(())
+        })
+    }
+
     fn clear<'a>(&'a self, id: &'a str, received: &'a Received) -> Pending<'a, ()> {
         Box::pin(async move {
             // Its multipart upload has ended: there are servers that refuse to abort it then.
@@ -238,8 +256,12 @@ impl Inner {
         let upload = S3Upload::resumed(store, target, writing, received.bytes, large, &rest)?;
         match upload.committed_as(sha256, commit).await {
             Ok(Committed::Stored { object, replaced }) => {
-                // What stays of it does no harm: the object is there.
-                let _ = self.clear(id, &place).await;
+                let cleared = self.clear(id, &place).await;
+                // What stays of it does no harm, the object is there; but what was put together elsewhere could
+                // be copied once more, over what comes after it.
+                if place.multipart.is_some_and(|sent| sent.staged) {
+                    cleared?;
+                }
                 Ok(Some(Committed::Stored { object, replaced }))
             }
             // The parts are not there any more, and it is not what they became; or one of them is

@@ -26,9 +26,14 @@ pub(super) fn staged(writing: &str) -> Path {
     Path::from(format!("{FOLDER}/{writing}"))
 }
 
-/// Removes what was put together at `key`, if that is no object's own.
+/// Whether the key is one of those, and no object's own.
+pub(super) fn holds(key: &Path) -> bool {
+    key.prefix_matches(&Path::from(FOLDER))
+}
+
+/// Removes what was put together at `key`, if it is one of those.
 pub(super) async fn clear(client: &Client, key: &Path) -> Result<(), Failure> {
-    if !key.prefix_matches(&Path::from(FOLDER)) {
+    if !holds(key) {
         return Ok(());
     }
     match client.delete(key, &Guard::Anything).await {

@@ -9,11 +9,13 @@ use serde::Deserialize;
 use super::asking;
 
 /// What the store answers.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Uploads {
-    #[serde(rename = "Upload")]
+    #[serde(rename = "Upload", default)]
     uploads: Vec<UnderWay>,
+    /// Whether there are more than on this page. In every such answer, and in no other.
+    #[serde(rename = "IsTruncated")]
+    pub(super) has_more: bool,
 }
 
 /// One of them.
@@ -32,9 +34,10 @@ impl Uploads {
         asking::query([("prefix", key.as_ref()), ("uploads", "")])
     }
 
-    pub(super) fn to(self, key: &Path) -> Vec<UnderWay> {
-        let uploads = self.uploads.into_iter();
-        uploads.filter(|one| one.key == key.as_ref()).collect()
+    /// Those of this very key.
+    pub(super) fn to(&self, key: &Path) -> impl Iterator<Item = &UnderWay> {
+        let uploads = self.uploads.iter();
+        uploads.filter(move |one| one.key == key.as_ref())
     }
 }
 

@@ -28,6 +28,9 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// How often a change is tried when others are at the same object.
 const MAX_ATTEMPTS: u32 = 8;
 
+/// Longest change, with all its attempts: below the 15 minutes after which a sweep takes an upload over.
+const MAX_CHANGE: Duration = Duration::from_secs(10 * 60);
+
 /// Before the second attempt; doubled before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -137,11 +140,21 @@ impl S3Upload {
         if let Some(large) = &mut self.large {
             large.all_sent().await?;
         }
-        let ended = self.change(&object, &commit.conditions).await;
+        let changed = self.change(&object, &commit.conditions);
+        let ended = match tokio::time::timeout(MAX_CHANGE, changed).await {
+            Ok(ended) => ended,
+            Err(_) => Err(RemoteError::Slow.into()),
+        };
         match &ended {
             Ok(Committed::Stored { .. }) => {
                 if let Some(large) = self.large.take() {
                     large.completed().await;
+                }
+            }
+            // It may be copied now.
+            Err(_) if self.is_staged() => {
+                if let Some(large) = self.large.take() {
+                    large.leave();
                 }
             }
             Ok(_) if in_record => self.store.digests.forget_name(&self.writing.id).await,
@@ -190,20 +203,25 @@ impl S3Upload {
                 }
                 // Not there any more: Amazon's word for a condition that failed.
                 Err(Failure::Absent) if self.large.is_none() => {}
-                Err(failure) => match RemoteError::from(failure) {
-                    error @ (RemoteError::Slow | RemoteError::Unreachable) => {
-                        return Err(error.into());
+                Err(failure) => {
+                    // A completion that was done, by a lost answer or another process, finds no upload the next
+                    // time: a look at least tells.
+                    let looks = usize::from(matches!(failure, Failure::Absent));
+                    let most = self.store.client.changes_again().max(looks);
+                    match RemoteError::from(failure) {
+                        error @ (RemoteError::Slow | RemoteError::Unreachable) => {
+                            return Err(error.into());
+                        }
+                        // It may have been done all the same: look, and try again if not.
+                        error if failures < most => {
+                            failures += 1;
+                            tracing::warn!(%error, "a write failed; looking whether it was done");
+                            tokio::time::sleep(pause).await;
+                            pause *= 2;
+                        }
+                        error => return Err(error.into()),
                     }
-                    // It may have been done all the same: look, and try again if not. A completion
-                    // whose answer was lost finds no upload the next time.
-                    error if failures < self.store.client.changes_again() => {
-                        failures += 1;
-                        tracing::warn!(%error, "a write failed; looking whether it was done");
-                        tokio::time::sleep(pause).await;
-                        pause *= 2;
-                    }
-                    error => return Err(error.into()),
-                },
+                }
             }
             before = current;
         }
@@ -224,13 +242,23 @@ impl S3Upload {
         id == Some(&self.writing.id)
     }
 
+    fn is_staged(&self) -> bool {
+        self.large.as_ref().is_some_and(Multipart::is_staged)
+    }
+
     async fn allowed(
         &self,
         current: Option<&Found>,
         conditions: &Preconditions,
     ) -> Result<Allowed, StorageError> {
         if conditions.is_empty() {
-            return Ok(Allowed::Yes(Guard::Anything));
+            // Two processes may copy it, and nothing that comes behind the first copy may be lost by the other.
+            let guard = match current {
+                _ if !self.is_staged() => Guard::Anything,
+                None => Guard::Nothing,
+                Some(found) => Guard::Still(found.etag.clone()),
+            };
+            return Ok(Allowed::Yes(guard));
         }
         self.store.allowed(current, conditions).await
     }
