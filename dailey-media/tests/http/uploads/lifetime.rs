@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
-use super::{left_behind, pattern};
-use crate::service::{Service, problem};
+use super::{left_behind, pattern, with_expiry};
+use crate::service::{Service, header, problem};
+
+/// For what is swept once it has expired.
+const DEADLINE: Duration = Duration::from_secs(100);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminated_upload_is_gone_with_its_bytes() {
@@ -49,56 +52,82 @@ async fn a_terminated_upload_is_gone_with_its_bytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_nobody_goes_on_with_expires_and_is_swept() {
-    let service = Service::start_with_env(&[("UPLOAD_EXPIRY_SECONDS", "2")]).await;
-    let forgotten = service.begin("forgotten", 10).await;
-    let kept = service.begin("kept", 1000).await;
-    let done = service.begin("done", 5).await;
-    assert_eq!(service.append(&forgotten, 0, b"hello").await.status(), 204);
-    assert_eq!(service.append(&done, 0, b"hello").await.status(), 204);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let mut offset = 0;
-    loop {
-        // Each byte lets it live longer.
-        assert_eq!(service.append(&kept, offset, b"x").await.status(), 204);
-        offset += 1;
-        let head = service.tus(Method::HEAD, &forgotten).send().await.unwrap();
-        match head.status().as_u16() {
-            200 | 410 => assert!(Instant::now() < deadline, "never swept"),
-            404 => break,
-            status => panic!("{status}"),
+    with_expiry(2, async |service, lifetime| {
+        let began = Instant::now();
+        let forgotten = service.begin("forgotten", 10).await;
+        let kept = service.begin("kept", 1000).await;
+        let done = service.begin("done", 5).await;
+        for path in [&forgotten, &done] {
+            let appended = service.append(path, 0, b"hello").await;
+            lifetime.holds(began)?;
+            assert_eq!(appended.status(), 204);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    // Of the one that lives: its state and its bytes, in a bucket the rest before as well.
-    let most = if service.local("").is_some() { 2 } else { 3 };
-    while left_behind(&service).await.is_some_and(|left| left > most) {
-        assert!(Instant::now() < deadline, "something is left");
-        assert_eq!(service.append(&kept, offset, b"x").await.status(), 204);
-        offset += 1;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(service.offset(&kept).await, offset);
-    assert_eq!(
-        service.get("done").await.status(),
-        200,
-        "the object is no upload"
-    );
+        let deadline = Instant::now() + DEADLINE;
+        let (mut offset, mut last) = (0, began);
+        // Each byte lets it live longer.
+        let mut go_on = async || {
+            let now = Instant::now();
+            let appended = service.append(&kept, offset, b"x").await;
+            if appended.status() != 204 {
+                lifetime.holds(last)?;
+            }
+            assert_eq!(appended.status(), 204);
+            (offset, last) = (offset + 1, now);
+            Ok(offset)
+        };
+        loop {
+            go_on().await?;
+            let head = service.tus(Method::HEAD, &forgotten).send().await.unwrap();
+            match head.status().as_u16() {
+                200 | 410 => assert!(Instant::now() < deadline, "never swept"),
+                404 => break,
+                status => panic!("{status}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Of the one that lives: its state and its bytes, in a bucket the rest before as well.
+        let most = if service.local("").is_some() { 2 } else { 3 };
+        while left_behind(&service).await.is_some_and(|left| left > most) {
+            assert!(Instant::now() < deadline, "something is left");
+            go_on().await?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let now = Instant::now();
+        let offset = go_on().await?;
+        let head = service.tus(Method::HEAD, &kept).send().await.unwrap();
+        lifetime.holds(now)?;
+        assert_eq!(header(&head, "upload-offset"), offset.to_string());
+        assert_eq!(
+            service.get("done").await.status(),
+            200,
+            "the object is no upload"
+        );
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_that_expired_while_nothing_ran_are_swept_at_the_start() {
-    let mut service = Service::start_with_env(&[("UPLOAD_EXPIRY_SECONDS", "1")]).await;
-    let path = service.begin("a", 10).await;
-    assert_eq!(service.append(&path, 0, b"hello").await.status(), 204);
-    service.child.signal(testbed::Signal::Kill).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    // By itself it would sweep in a day.
-    service.restart_with_env(&[]);
-    while left_behind(&service).await.is_some_and(|left| left > 0) {
-        assert!(Instant::now() < deadline, "something is left");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    with_expiry(1, async |mut service, lifetime| {
+        let began = Instant::now();
+        let path = service.begin("a", 10).await;
+        let appended = service.append(&path, 0, b"hello").await;
+        service.child.signal(testbed::Signal::Kill).unwrap();
+        // Else it was swept before.
+        lifetime.holds(began)?;
+        assert_eq!(appended.status(), 204);
+        tokio::time::sleep(lifetime.0 + Duration::from_millis(100)).await;
+        // By itself it would sweep in a day.
+        service.restart_with_env(&[]);
+        let deadline = Instant::now() + DEADLINE;
+        while left_behind(&service).await.is_some_and(|left| left > 0) {
+            assert!(Instant::now() < deadline, "something is left");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    })
+    .await;
 }
 
 /// Puts bytes where a store keeps those of the upload at `path`, where a test can.

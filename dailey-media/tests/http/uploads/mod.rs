@@ -11,6 +11,7 @@ mod room;
 mod together;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use reqwest::{Method, RequestBuilder, Response};
@@ -60,6 +61,43 @@ impl Service {
         let head = self.tus(Method::HEAD, path).send().await.unwrap();
         assert_eq!(head.status(), 200, "{head:?}");
         header(&head, "upload-offset").parse().unwrap()
+    }
+}
+
+/// The test took longer than what it asks about may live, so it saw nothing.
+pub(crate) struct TooSlow;
+
+/// Tests with an expiry so short that it can be waited for: `shortest` seconds, and where this machine paused for as
+/// long between two steps, once more with more.
+pub(crate) async fn with_expiry(
+    shortest: u64,
+    test: impl AsyncFn(Service, Lifetime) -> Result<(), TooSlow>,
+) {
+    for seconds in [shortest, 8, 30] {
+        let environment = [("UPLOAD_EXPIRY_SECONDS", &*seconds.to_string())];
+        let service = Service::start_with_env(&environment).await;
+        if test(service, Lifetime(Duration::from_secs(seconds)))
+            .await
+            .is_ok()
+        {
+            return;
+        }
+    }
+    panic!("this machine pauses for too long");
+}
+
+/// How long an upload lives that nobody goes on with.
+#[derive(Clone, Copy)]
+pub(crate) struct Lifetime(pub(crate) Duration);
+
+impl Lifetime {
+    /// Whether an upload must be there that was gone on with `since` then, or later.
+    pub(crate) fn holds(self, since: Instant) -> Result<(), TooSlow> {
+        if since.elapsed() < self.0 {
+            Ok(())
+        } else {
+            Err(TooSlow)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use reqwest::{Method, Response};
 use testbed::Signal;
 use tokio::task::JoinSet;
 
-use super::metadata;
+use super::{metadata, with_expiry};
 use crate::service::{Service, problem};
 
 async fn put(service: &Service, key: &str, size: usize) -> u16 {
@@ -87,15 +87,21 @@ async fn what_is_refused_in_the_end_holds_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_expired_holds_nothing() {
-    // The default is 1 GiB for each user.
-    let service = Service::start_with_env(&[("UPLOAD_EXPIRY_SECONDS", "1")]).await;
-    service.begin("a", 1024 * 1024 * 1024).await;
-    assert_eq!(put(&service, "b", 1).await, 507);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while put(&service, "b", 1).await != 201 {
-        assert!(Instant::now() < deadline, "its room is not given back");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    with_expiry(1, async |service, lifetime| {
+        let began = Instant::now();
+        // The default is 1 GiB for each user.
+        service.begin("a", 1024 * 1024 * 1024).await;
+        let full = put(&service, "b", 1).await;
+        lifetime.holds(began)?;
+        assert_eq!(full, 507);
+        let deadline = Instant::now() + Duration::from_secs(100);
+        while put(&service, "b", 1).await != 201 {
+            assert!(Instant::now() < deadline, "its room is not given back");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
