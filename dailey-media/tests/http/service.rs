@@ -94,9 +94,13 @@ impl Service {
         Self::in_folder(Program::Plain, Limits::Off, store, |_| Vec::new()).await
     }
 
-    /// With its limits, and its objects there.
-    pub(crate) async fn limited_on(store: Store) -> Self {
-        Self::in_folder(Program::Plain, Limits::On, store, |_| Vec::new()).await
+    /// With its limits, those of this configuration file, and its objects there.
+    pub(crate) async fn limited_on(store: Store, toml: &str) -> Self {
+        let write = |folder: &Path| {
+            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
+            Vec::new()
+        };
+        Self::in_folder(Program::Plain, Limits::On, store, write).await
     }
 
     /// Without limits, with more in its environment.
@@ -112,11 +116,7 @@ impl Service {
 
     /// With its limits, those of this configuration file.
     pub(crate) async fn limited(toml: &str) -> Self {
-        let write = |folder: &Path| {
-            std::fs::write(folder.join("dailey-media.toml"), toml).unwrap();
-            Vec::new()
-        };
-        Self::in_folder(Program::Plain, Limits::On, Store::of_this_run(), write).await
+        Self::limited_on(Store::of_this_run(), toml).await
     }
 
     /// With this configuration file, and its objects there.
