@@ -153,7 +153,7 @@ async fn everything_that_was_acknowledged_before_a_kill_is_in_the_log() {
                 })
             })
             .collect();
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while acknowledged.lock().unwrap().len() < 50 {
             assert!(Instant::now() < deadline, "nothing is written");
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -182,6 +182,7 @@ async fn a_reader_sees_an_object_as_it_was_or_as_it_is_and_never_a_mix() {
     let first = put(0).await.unwrap();
     assert_eq!(first.status(), 201);
     let mut digests = HashMap::from([(version(0)[0], header(&first, "repr-digest").to_owned())]);
+    let in_bucket = service.local("").is_none();
     let readers: Vec<_> = (0..4)
         .map(|_| {
             let requests: Vec<_> = (0..15)
@@ -197,11 +198,14 @@ async fn a_reader_sees_an_object_as_it_was_or_as_it_is_and_never_a_mix() {
                     }
                     assert_eq!(answer.status(), 200);
                     let digest = header(&answer, "repr-digest").to_owned();
-                    // In a bucket, one that was replaced while it was read ends early, and says so.
-                    if let Ok(body) = answer.bytes().await {
-                        assert!(body.iter().all(|letter| *letter == body[0]), "a mix");
-                        assert_eq!(body.len(), 700_000);
-                        whole.push((body[0], digest));
+                    match answer.bytes().await {
+                        Ok(body) => {
+                            assert!(body.iter().all(|letter| *letter == body[0]), "a mix");
+                            assert_eq!(body.len(), 700_000);
+                            whole.push((body[0], digest));
+                        }
+                        // In a bucket, one that was replaced while it was read ends early, and says so.
+                        Err(error) => assert!(in_bucket, "{error}"),
                     }
                 }
                 whole
@@ -228,5 +232,6 @@ async fn a_reader_sees_an_object_as_it_was_or_as_it_is_and_never_a_mix() {
             }
         }
     }
-    assert!(whole > 10, "only {whole} bodies came whole");
+    // How many, depends on how fast the readers are.
+    assert!(whole > 0, "no body came whole");
 }

