@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::ground::{Ground, causes, pipe, write};
 
-/// Where nothing hangs, it ends in much less.
-const AT_ONCE: Duration = Duration::from_secs(3);
+/// Where nothing hangs, it ends in much less, and where a file is waited for, in no less than five seconds.
+const AT_ONCE: Duration = Duration::from_secs(4);
+
+/// So often at most, since this machine may pause.
+const TRIES: usize = 3;
 
 /// What `serve` says before it ends, and how long it took.
 async fn serve(ground: &Ground, config: &Path, environment: &str) -> (String, Duration) {
@@ -36,9 +39,16 @@ async fn what_is_no_plain_small_file_is_refused_at_once() {
     ] {
         // With the preflight in front, and without.
         for environment in ["production", "development"] {
-            let (text, took) = serve(&ground, &config, environment).await;
-            assert!(text.contains(said), "{said} in {text}");
-            assert!(took < AT_ONCE, "{config:?}: {took:?}");
+            let mut fastest = Duration::MAX;
+            for _ in 0..TRIES {
+                let (text, took) = serve(&ground, &config, environment).await;
+                assert!(text.contains(said), "{said} in {text}");
+                fastest = fastest.min(took);
+                if fastest < AT_ONCE {
+                    break;
+                }
+            }
+            assert!(fastest < AT_ONCE, "{config:?}: {fastest:?}");
         }
     }
 }
@@ -51,7 +61,7 @@ async fn a_disk_that_hangs_is_told() {
     write(&config, "");
     // Whoever opens a file under a write lease waits until its holder gives it up (fcntl(2), F_SETLEASE).
     let hold = "$SIG{IO} = 'IGNORE'; open(my $file, '+<', $ARGV[0]) or die; fcntl($file, 1024, 1) or die; \
-                $| = 1; print qq(held\n); sleep 40;";
+                $| = 1; print qq(held\n); sleep 120;";
     let mut command = Command::new("perl");
     command.args(["-e", hold]).arg(&config);
     let holder = testbed::Child::start("perl", command, &ground.path("held")).unwrap();
@@ -64,7 +74,8 @@ async fn a_disk_that_hangs_is_told() {
     for environment in ["production", "development"] {
         let (text, took) = serve(&ground, &config, environment).await;
         assert!(text.contains(told), "{text}");
-        assert!(took < Duration::from_secs(10), "{took:?}");
+        // By itself it would end with the lease, which takes much longer.
+        assert!(took < Duration::from_secs(20), "{took:?}");
     }
     ground.set("DAILEY_CONFIG", config.display().to_string());
     let (report, status) = ground.preflight(&[]).await;

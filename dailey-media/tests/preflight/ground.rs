@@ -14,11 +14,15 @@ use super::core::Core;
 
 pub(crate) const APP: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
 
-/// All checks together may take this long, and the process a little more.
-const MOST: Duration = Duration::from_secs(12);
+/// All checks together may take ten seconds; the process, and a machine that pauses, a little more. What is not ended
+/// by its time hangs for ever here.
+const MOST: Duration = Duration::from_secs(20);
 
-/// One check may take five seconds, and its thread may have to wait for its turn.
-const MOST_MS_OF_ONE: u64 = 7_000;
+/// One check may take five seconds, and its thread may have to wait for its turn: less than all together may.
+const MOST_MS_OF_ONE: u64 = 9_000;
+
+/// Said where its own five seconds ended it, however late the clock was looked at.
+const ENDED_BY_ITS_TIME: &str = "it took longer than 5 seconds";
 
 pub(crate) struct Ground {
     pub(crate) core: Core,
@@ -100,7 +104,9 @@ impl Ground {
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         let report: Value = serde_json::from_str(&text).unwrap();
         for check in report["checks"].as_array().unwrap() {
-            assert!(check["ms"].as_u64().unwrap() <= MOST_MS_OF_ONE, "{check}");
+            let in_time = check["ms"].as_u64().unwrap() <= MOST_MS_OF_ONE;
+            let ended = check["detail"].as_str().unwrap() == ENDED_BY_ITS_TIME;
+            assert!(in_time || ended, "{check}");
         }
         (report, output.status.code())
     }

@@ -188,17 +188,25 @@ async fn where_the_settings_are_slow_the_last_check_has_what_they_leave() {
         };
         Some(value.to_owned())
     };
-    let started = Instant::now();
-    let report = dailey_media::preflight::run(&lookup, Some(&config)).await;
-    let took = started.elapsed();
-    assert!((SLOW..Duration::from_secs(12)).contains(&took), "{took:?}");
-    let report: Value = serde_json::from_str(&report.to_json()).unwrap();
-    assert_eq!(one(&report, "storage")["status"], "ok", "{report:#}");
-    let last = one(&report, "conditional_writes");
-    assert_eq!(last["status"], "failed", "{report:#}");
-    let said = "not done when all checks had taken 10 seconds";
-    assert!(last["detail"].as_str().unwrap().contains(said), "{last}");
-    assert!(last["ms"].as_u64().unwrap() < 4_900, "{last}");
+    // By its own time it would end two seconds later. This machine may pause for longer, but hardly each time.
+    let mut reports = Vec::new();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let report = dailey_media::preflight::run(&lookup, Some(&config)).await;
+        let took = started.elapsed();
+        assert!(took >= SLOW, "{took:?}");
+        let report: Value = serde_json::from_str(&report.to_json()).unwrap();
+        let last = one(&report, "conditional_writes");
+        assert_eq!(last["status"], "failed", "{report:#}");
+        let in_time = took < Duration::from_secs(12) && last["ms"].as_u64().unwrap() < 4_900;
+        if in_time && one(&report, "storage")["status"] == "ok" {
+            let said = "not done when all checks had taken 10 seconds";
+            assert!(last["detail"].as_str().unwrap().contains(said), "{last}");
+            return;
+        }
+        reports.push(report);
+    }
+    panic!("{reports:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
