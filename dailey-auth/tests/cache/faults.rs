@@ -4,13 +4,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dailey_auth::testing::{Fault, Issuer, SigningKey};
-use dailey_auth::{FetchError, KeySetError, KeysState};
+use dailey_auth::{FetchError, KeySetError, KeysState, Verifier};
 
 use super::{PATIENCE, builder, code, token, until, warm};
 
 /// Longest promised wait for a token of an unknown key, and what a busy machine may add.
 const PROMISED_WAIT: Duration = Duration::from_secs(2);
-const MARGIN: Duration = Duration::from_secs(2);
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// The answer came within the promised wait, and a fetch that takes its five seconds was not waited for: with the
+/// margin no clock could tell. To be asked before anything else is awaited, since the fetch may end then.
+#[track_caller]
+fn was_answered_in_time(verifier: &Verifier, asked: Instant, fetch_ends_with: FetchError) {
+    let took = asked.elapsed();
+    assert!(took < PROMISED_WAIT + MARGIN, "{took:?}");
+    if fetch_ends_with == FetchError::Timeout {
+        assert_eq!(verifier.health().last_error, None, "the fetch was awaited");
+    }
+}
 
 /// Each fault and what the fetch ends with.
 fn faults() -> Vec<(Fault, FetchError)> {
@@ -129,11 +140,7 @@ async fn a_fault_never_has_a_token_of_a_new_key_called_bad() {
         let fresh = token(&issuer, new);
         let asked = Instant::now();
         assert_eq!(code(verifier.verify(&fresh).await), "keys_unavailable");
-        assert!(
-            asked.elapsed() < PROMISED_WAIT + MARGIN,
-            "{:?}",
-            asked.elapsed()
-        );
+        was_answered_in_time(&verifier, asked, expected);
         assert_eq!(
             code(verifier.verify(&token(&issuer, old)).await),
             "accepted"
@@ -170,11 +177,7 @@ async fn a_start_under_a_fault_is_unavailable_and_heals_by_itself() {
             (error.code(), error.http_status()),
             ("keys_unavailable", 503)
         );
-        assert!(
-            asked.elapsed() < PROMISED_WAIT + MARGIN,
-            "{:?}",
-            asked.elapsed()
-        );
+        was_answered_in_time(&verifier, asked, expected);
         assert_eq!(verifier.health().state, KeysState::Missing);
         until("the fetch has ended", || {
             verifier.health().last_error == Some(expected)

@@ -151,7 +151,8 @@ async fn many_verifiers_spread_their_refreshes() {
 
     // And all of them do come.
     clock.advance(seconds(265));
-    until("all have refreshed", || issuer.requests() == 400).await;
+    // One that is asked again on a new connection counts twice; that none is missing is told by their ages.
+    until("all have refreshed", || issuer.requests() >= 400).await;
     until("and are fresh", || {
         verifiers
             .iter()
