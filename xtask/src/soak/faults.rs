@@ -16,9 +16,9 @@ const NAMED_WITHIN_LINES: u32 = 8;
 /// Lines until all is well again: the replica tries its source every 10 s.
 const WELL_WITHIN_LINES: u32 = 12;
 
-/// So many lines running with an alarm that nobody made are wrong. One may be true on a machine that has no time: who
+/// So many lines running with an alarm that nobody made are wrong. Fewer may be true on a machine that has no time: who
 /// does not answer for some seconds cannot be reached.
-const FALSE_ALARMS: u32 = 2;
+const FALSE_ALARMS: u32 = 4;
 
 /// Longest time without any fault.
 const PAUSE_MS: u64 = 4_000;
@@ -266,7 +266,9 @@ mod tests {
         faults.hear(&named, now).unwrap();
         for _ in 0..2 {
             faults.hear(&line("ok", &[]), now).unwrap();
-            faults.hear(&named, now).unwrap();
+            for _ in 1..FALSE_ALARMS {
+                faults.hear(&named, now).unwrap();
+            }
         }
         faults.hear(&named, now).unwrap_err();
     }

@@ -29,6 +29,10 @@ pub(crate) struct Schema {
     name: String,
 }
 
+/// Keeps whoever has to wait before the next login waiting, however long a test takes until then.
+pub(crate) const STILL_LOCKED: &str =
+    "UPDATE login_throttle SET locked_until = locked_until + 600000 WHERE locked_until > 0";
+
 impl Database {
     /// As the environment says.
     pub(crate) fn of_this_run(folder: &Path) -> Self {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::core_process::{ADMIN, ADMIN_PASSWORD, Home, USER, USER_PASSWORD, answer, text};
+use crate::database::STILL_LOCKED;
 
 #[tokio::test]
 async fn wrong_credentials_of_every_kind_have_one_answer() {
@@ -211,6 +212,7 @@ async fn an_account_under_attack_waits_and_its_owner_does_not() {
     for _ in 0..5 {
         assert_eq!(stranger("wrong password").await.status(), 401);
     }
+    home.database.execute(STILL_LOCKED);
     // The right password changes nothing for a stranger: the answer must not tell that it is right.
     for password in ["wrong password", USER_PASSWORD] {
         let response = stranger(password).await;

@@ -117,7 +117,7 @@ async fn a_flood_of_logins_is_refused_in_time_and_leaves_the_keys_alone() {
     let started = Instant::now();
     assert_eq!(core.get("/.well-known/jwks.json").await.status(), 200);
     assert!(
-        started.elapsed() < Duration::from_secs(1),
+        started.elapsed() < Duration::from_secs(5),
         "hashing stays off the threads that answer"
     );
     let mut refused = 0;

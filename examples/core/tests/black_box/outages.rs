@@ -1,5 +1,7 @@
 //! The database stops answering: what goes on, what is refused, and how it comes back by itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -7,26 +9,41 @@ use testbed::Signal;
 use testbed::mysql::{Pair, Server};
 
 use crate::core_process::{Home, Running, USER, USER_PASSWORD, answer, text};
-use crate::database::{Database, allow_schemas};
+use crate::database::{Database, STILL_LOCKED, allow_schemas};
+
+/// It is done in time once of three times: a machine that pauses makes one of them late, a wait of Core all, and
+/// slack would hide that.
+async fn in_time_once(limit: Duration, ask: impl AsyncFn()) {
+    for _ in 0..3 {
+        let started = Instant::now();
+        ask().await;
+        if started.elapsed() < limit {
+            return;
+        }
+    }
+    panic!("three times not within {limit:?}");
+}
 
 /// What needs no database answers as ever, and at once.
 async fn goes_on_without_a_database(core: &Running<'_>) {
-    let started = Instant::now();
-    assert_eq!(core.get("/.well-known/jwks.json").await.status(), 200);
-    assert_eq!(core.get("/health/live").await.status(), 200);
-    assert!(started.elapsed() < Duration::from_secs(1));
+    in_time_once(Duration::from_secs(1), async || {
+        assert_eq!(core.get("/.well-known/jwks.json").await.status(), 200);
+        assert_eq!(core.get("/health/live").await.status(), 200);
+    })
+    .await;
 }
 
 /// Health is bad within its deadline; a login and an app's own token get 503 with `Retry-After`.
 async fn says_that_it_is_unavailable(core: &Running<'_>, app: &(String, String)) {
-    let started = Instant::now();
-    let (status, body) = answer(core.get("/health").await).await;
-    assert!(started.elapsed() < Duration::from_secs(4));
-    assert_eq!(status, 503);
-    assert_eq!(
-        body,
-        json!({ "status": "degraded", "checks": { "keys": "ok", "database": "failed" } })
-    );
+    in_time_once(Duration::from_secs(4), async || {
+        let (status, body) = answer(core.get("/health").await).await;
+        assert_eq!(status, 503);
+        assert_eq!(
+            body,
+            json!({ "status": "degraded", "checks": { "keys": "ok", "database": "failed" } })
+        );
+    })
+    .await;
     let login = json!({ "app_id": app.0, "email": USER, "password": USER_PASSWORD });
     let login = core
         .request(reqwest::Method::POST, "/api/auth/login")
@@ -59,7 +76,7 @@ async fn client_credentials(core: &Running<'_>, app: &(String, String)) -> (u16,
 
 /// A signal is sent before every thread has met it.
 fn wait_until_stopped(pid: rustix::process::Pid) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     let stopped = || {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
         tasks.map_while(Result::ok).all(|task| {
@@ -78,7 +95,7 @@ fn wait_until_stopped(pid: rustix::process::Pid) {
 
 /// Within a few seconds, and without anybody's help.
 async fn recovers(core: &Running<'_>, app: &(String, String)) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while core.get("/health").await.status() != 200 {
         assert!(Instant::now() < deadline, "{}", core.child.log_tail(20));
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -341,6 +358,9 @@ async fn two_cores_on_one_server_are_one() {
     // So are failures: three on each are more than five.
     let mut statuses = Vec::new();
     for n in 0..6 {
+        if n == 5 {
+            homes[0].database.execute(STILL_LOCKED);
+        }
         let (status, _) = cores[n % 2]
             .login(&app.0, "nobody@example.com", "wrong password")
             .await;
@@ -353,15 +373,34 @@ async fn two_cores_on_one_server_are_one() {
     assert_eq!(cores[1].login(&app.0, USER, USER_PASSWORD).await.0, 200);
 }
 
+/// What those who register and their test tell each other.
+#[derive(Default)]
+struct Registering {
+    acknowledged: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Registering {
+    /// Waits for so many more that are acknowledged.
+    async fn more(&self, count: usize) {
+        let enough = self.acknowledged.load(Ordering::Relaxed) + count;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.acknowledged.load(Ordering::Relaxed) < enough {
+            assert!(Instant::now() < deadline, "nobody can register");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
 /// Registers apps until it is told to stop; those that were acknowledged.
 async fn register_until(
     client: reqwest::Client,
     base: String,
     admin: String,
-    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    registering: Arc<Registering>,
 ) -> Vec<String> {
     let mut acknowledged = Vec::new();
-    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+    while !registering.stop.load(Ordering::Relaxed) {
         let name = uuid::Uuid::new_v4().to_string();
         let request = client
             .post(format!("{base}/api/apps"))
@@ -372,6 +411,7 @@ async fn register_until(
             && let (201, body) = answer(response).await
         {
             acknowledged.push(text(&body, "app_id"));
+            registering.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
     }
     acknowledged
@@ -396,25 +436,24 @@ async fn a_replica_takes_over_with_a_changed_address_and_a_restart() {
     let mut home = Home::empty_on(database).and_initialised();
     let core = home.serve();
     let admin = core.admin_token().await;
-    let stop = std::sync::Arc::default();
+    let told = Arc::new(Registering::default());
     let registering: Vec<_> = (0..4)
         .map(|_| {
-            let stop = std::sync::Arc::clone(&stop);
-            let client = core.client.clone();
-            tokio::spawn(register_until(client, home.base(), admin.clone(), stop))
+            let (client, told) = (core.client.clone(), Arc::clone(&told));
+            tokio::spawn(register_until(client, home.base(), admin.clone(), told))
         })
         .collect();
     // The server dies in the middle and comes back by itself, as under systemd.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    told.more(15).await;
     pair.primary.kill();
     pair.primary.start_again(&[]).unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    told.more(10).await;
+    told.stop.store(true, Ordering::Relaxed);
     let mut acknowledged = Vec::new();
     for one in registering {
         acknowledged.extend(one.await.unwrap());
     }
-    assert!(acknowledged.len() > 20, "{}", acknowledged.len());
+    assert!(acknowledged.len() >= 25, "{}", acknowledged.len());
     let kept = listed(&core).await;
     for app_id in &acknowledged {
         assert!(kept.contains(app_id), "{app_id} was acknowledged");

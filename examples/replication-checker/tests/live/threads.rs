@@ -87,7 +87,13 @@ fn an_applier_that_a_lock_holds_up_is_lag_and_a_long_transaction_is_none() {
         let locked = scope.spawn(|| {
             bed.replica("FLUSH TABLES core.t WITH READ LOCK; SELECT SLEEP(20); UNLOCK TABLES;")
         });
-        thread::sleep(Duration::from_millis(500));
+        // It has the lock when it sleeps.
+        let sleeping = "SELECT COUNT(*) FROM performance_schema.processlist WHERE INFO LIKE 'SELECT SLEEP(20)%'";
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while bed.replica(sleeping).trim() != "1" {
+            assert!(Instant::now() < deadline, "it does not lock");
+            thread::sleep(Duration::from_millis(50));
+        }
         bed.primary("INSERT INTO core.t VALUES (2, 1)");
         bed.shows("12c applier held up by a lock", &["lag"]);
         let lag = &bed.check("direct").report["lag"];
