@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::parts::existing_cache;
 use crate::{Child, StartError, how_it_ended};
 
 /// How often a service that is being waited for is asked.
@@ -30,17 +31,17 @@ const EPHEMERAL: u16 = 32_768;
 /// Ports that are tried before giving up.
 const MAX_TRIES: usize = 100;
 
-/// The next port, for all processes on this machine that have the same temporary folder.
-const NEXT_FILE: &str = "testbed-next-port";
+/// The next port, for all processes that have the same cache.
+const NEXT_FILE: &str = "next-port";
 
 /// A loopback port that nobody listens on and no outgoing connection gets, and that no other call gives, in this process
 /// or another one, before all others had their turn: it stays free until it is used, and for a second start after that.
 ///
-/// Where the temporary folder cannot be written, or belongs to another user's tests, it is one by chance.
+/// Where there is no cache, as nothing was set up, or none that can be written, it is one by chance.
 pub fn free_port() -> io::Result<u16> {
     let ports = FIRST..ephemeral_start();
-    let next_file = std::env::temp_dir().join(NEXT_FILE);
-    next_of_all(&next_file, &ports).or_else(|_| first_free(by_chance(&ports), &ports))
+    let given = existing_cache().and_then(|cache| next_of_all(&cache.join(NEXT_FILE), &ports).ok());
+    given.map_or_else(|| first_free(by_chance(&ports), &ports), Ok)
 }
 
 /// Below it, no port is taken by a connection that goes out, or by who binds port 0: either may come between the call
@@ -63,7 +64,7 @@ fn next_of_all(next_file: &Path, ports: &Range<u16>) -> io::Result<u16> {
         .write(true)
         .create(true)
         .truncate(false)
-        // The folder is everybody's: nobody else may hold the lock, or have another file written.
+        // Nobody else may hold the lock, or have another file written.
         .mode(0o600)
         .custom_flags(no_follow.bits().cast_signed())
         .open(next_file)?;

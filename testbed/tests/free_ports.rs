@@ -18,13 +18,13 @@ const PROCESSES: usize = 4;
 const THREADS: usize = 8;
 const PORTS_EACH: usize = 50;
 
-/// All that several processes are given by several threads of each, with this temporary folder.
-fn asked_at_once(temporary: &Path) -> Vec<u16> {
+/// All that several processes are given by several threads of each, with the cache in this folder.
+fn asked_at_once(caches: &Path) -> Vec<u16> {
     let ask = || {
         Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "asks_for_ports", "--nocapture"])
             .env(ASKS, "1")
-            .env("TMPDIR", temporary)
+            .env("XDG_CACHE_HOME", caches)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap()
@@ -62,19 +62,21 @@ fn asks_for_ports() {
 
 #[test]
 fn no_two_threads_of_any_processes_are_given_the_same_port() {
-    let temporary = tempfile::tempdir().unwrap();
-    let given = asked_at_once(temporary.path());
+    let caches = tempfile::tempdir().unwrap();
+    std::fs::create_dir(caches.path().join("dailey")).unwrap();
+    let given = asked_at_once(caches.path());
     let different: BTreeSet<u16> = given.iter().copied().collect();
     assert_eq!(different.len(), given.len());
     assert!(different.iter().all(|port| *port >= 10_000));
     // And a process that comes later goes on behind them.
-    let later = asked_at_once(temporary.path());
+    let later = asked_at_once(caches.path());
     assert!(later.iter().all(|port| !different.contains(port)));
 }
 
 #[test]
 fn where_nothing_can_be_kept_a_port_is_found_all_the_same() {
-    let temporary = tempfile::tempdir().unwrap();
-    let absent = temporary.path().join("absent");
-    assert!(!asked_at_once(&absent).is_empty());
+    let caches = tempfile::tempdir().unwrap();
+    assert!(!asked_at_once(caches.path()).is_empty());
+    let left = std::fs::read_dir(caches.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is set up by that");
 }

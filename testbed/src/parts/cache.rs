@@ -16,6 +16,12 @@ pub fn cache_folder(name: &str) -> Result<PathBuf, PartError> {
     Ok(folder)
 }
 
+/// The cache, where it has been made.
+pub(crate) fn existing_cache() -> Option<PathBuf> {
+    let cache = base().ok()?.join("dailey");
+    cache.is_dir().then_some(cache)
+}
+
 /// The folder of a part, made by `make` when it is not there whole: the file `stamp` in it, written last,
 /// says so. Two checkouts have one cache, so one of them waits for the other.
 pub(super) fn keep(

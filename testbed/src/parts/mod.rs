@@ -17,6 +17,7 @@ mod unpacked;
 mod wrk;
 
 pub use cache::cache_folder;
+pub(crate) use cache::existing_cache;
 pub use chromium::ChromiumPart;
 pub use moto::MotoPart;
 pub use mysql::MysqlPart;
